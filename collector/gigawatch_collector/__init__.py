@@ -1,0 +1,1 @@
+"""Receives OTLP, decodes it, writes it to the database, answers after commit."""

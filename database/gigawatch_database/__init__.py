@@ -1,0 +1,1 @@
+"""The one room where the whole schema is seen: connection, grade, embedded server, migrations, views."""

@@ -1,0 +1,1 @@
+"""The one command on top of all parts, and the demo that runs them together."""

@@ -1,0 +1,1 @@
+"""What was promised of the AI factories, and what should be there."""
