@@ -5,8 +5,6 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from gigawatch_contract import resource as attributes
-from gigawatch_contract.metrics import SCHEMA_URL, STATES, Metric, Table, names
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Gauge,
@@ -19,6 +17,9 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.metrics.export import Metric as OtelMetric
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from gigawatch_contract import resource as attributes
+from gigawatch_contract.metrics import SCHEMA_URL, STATES, Metric, Table, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
