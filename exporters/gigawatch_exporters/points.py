@@ -30,8 +30,8 @@ VERSION: Final = version("gigawatch-exporters")
 SCOPE: Final = InstrumentationScope("gigawatch.exporter", VERSION, SCHEMA_URL)
 INTEGERS: Final = frozenset({"int2", "int4", "int8"})
 
-Row = tuple["Mapping[str, str]", "Mapping[str, Value]"]
-"""What names a thing on its points, and its values by column."""
+Row = tuple["Mapping[str, str]", "Mapping[str, Value]", int]
+"""What names a thing on its points, its values by column, and since when its counters count."""
 
 
 def resource(identity: NodeIdentity) -> Resource:
@@ -54,8 +54,12 @@ def resource(identity: NodeIdentity) -> Resource:
 
 def metrics_data(identity: NodeIdentity, snapshot: Snapshot) -> MetricsData:
     """One export of one node."""
-    accelerators = [({attributes.HW_ID: reading.hw_id}, values(reading)) for reading in snapshot.accelerators]
-    node: list[Row] = [({}, snapshot.node)]
+    since = snapshot.counters_since_unix_nano
+    accelerators: list[Row] = [
+        ({attributes.HW_ID: reading.hw_id}, values(reading), reading.counters_since_unix_nano or since)
+        for reading in snapshot.accelerators
+    ]
+    node: list[Row] = [({}, snapshot.node, since)]
     found = [*_metrics("accelerator", accelerators, snapshot), *_metrics("node", node, snapshot)]
     scope = ScopeMetrics(scope=SCOPE, metrics=found, schema_url=SCHEMA_URL)
     return MetricsData([ResourceMetrics(resource=resource(identity), scope_metrics=[scope], schema_url=SCHEMA_URL)])
@@ -73,8 +77,8 @@ def _metrics(table: Table, rows: Sequence[Row], snapshot: Snapshot) -> Iterator[
         if entries[0].table != table:
             continue
         points = [
-            _point(entry, identity, found[entry.column], snapshot)
-            for identity, found in rows
+            _point(entry, identity, found[entry.column], since, snapshot.time_unix_nano)
+            for identity, found, since in rows
             for entry in entries
             if entry.column in found
         ]
@@ -87,10 +91,10 @@ def _sum(metric: Metric, points: Sequence[NumberDataPoint]) -> Sum:
     return Sum(points, AggregationTemporality.CUMULATIVE, is_monotonic=metric.kind == "counter")
 
 
-def _point(metric: Metric, identity: Mapping[str, str], value: Value, snapshot: Snapshot) -> NumberDataPoint:
+def _point(metric: Metric, identity: Mapping[str, str], value: Value, since: int, time: int) -> NumberDataPoint:
     return NumberDataPoint(
         attributes={**identity, **dict(metric.attributes)},
-        start_time_unix_nano=0 if metric.kind == "gauge" else snapshot.counters_since_unix_nano,
-        time_unix_nano=snapshot.time_unix_nano,
+        start_time_unix_nano=0 if metric.kind == "gauge" else since,
+        time_unix_nano=time,
         value=int(value) if metric.type in INTEGERS else float(value),
     )

@@ -23,6 +23,8 @@ class AcceleratorReading:
     """Seconds between the moment it answered and the snapshot."""
     values: Mapping[str, Value] = field(default_factory=dict[str, Value])
     """Empty when the accelerator is unresponsive or lost: old readings are not repeated as new ones."""
+    counters_since_unix_nano: int | None = None
+    """Since when this accelerator's counters count; None: as the snapshot says."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +33,7 @@ class Snapshot:
 
     time_unix_nano: int
     counters_since_unix_nano: int
-    """Since when the cumulative counters count: it moves when any of them was set back (driver reload, GPU reset)."""
+    """Since when the cumulative counters count, where an accelerator does not say otherwise (it was reset later)."""
     accelerators: tuple[AcceleratorReading, ...]
     node: Mapping[str, Value] = field(default_factory=dict[str, Value])
 
