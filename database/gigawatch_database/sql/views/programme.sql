@@ -4,11 +4,11 @@
 CREATE OR REPLACE FUNCTION programme_stated(day date, said_to programme_precision) RETURNS text
 LANGUAGE sql IMMUTABLE RETURN CASE said_to
   WHEN 'year' THEN to_char(day, 'YYYY')
-  WHEN 'quarter' THEN 'by ' || to_char(day, 'YYYY-MM')
+  WHEN 'quarter' THEN to_char(day, 'YYYY-"Q"Q')
   WHEN 'month' THEN to_char(day, 'YYYY-MM')
   ELSE to_char(day, 'YYYY-MM-DD')
 END;
-COMMENT ON FUNCTION programme_stated IS 'A date no more exact than it was said: 2026, 2026-03, by 2026-12 (half-years, seasons), 2026-03-16.';
+COMMENT ON FUNCTION programme_stated IS 'A date no more exact than it was said: 2026, 2026-Q4 (also half-years and seasons, by their end), 2026-03, 2026-03-16.';
 
 CREATE OR REPLACE VIEW programme_newest_import AS
 SELECT * FROM programme_import ORDER BY import_id DESC LIMIT 1;
