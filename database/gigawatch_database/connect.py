@@ -1,0 +1,82 @@
+"""Connections to the database that a person names, or to the embedded server where none is named."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+from gigawatch_contract.errors import ConfigurationError, Unavailable
+from gigawatch_database import embedded
+from gigawatch_database.migrate import migrate
+from psycopg.conninfo import conninfo_to_dict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+TIMEOUT_S = 10
+
+# libpq gives no code for a refused connection, only its words; these are not cured by trying again.
+_WRONG_SETTING = (
+    "authentication failed",
+    "does not exist",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "translate host name",
+)
+
+
+def connect(dsn: str, *, application_name: str, **options: int | str | None) -> psycopg.Connection:
+    """A connection in UTC that commits each statement; several that belong together go in `connection.transaction()`.
+
+    Autocommit, because an idle service in an open transaction keeps PostgreSQL from cleaning up behind it.
+
+    Raises:
+        ConfigurationError: GIGAWATCH_DSN (--dsn) is no DSN, or names what the server does not have.
+        Unavailable: the server does not answer.
+    """
+    where = describe(dsn)
+    defaults = {"connect_timeout": TIMEOUT_S, "application_name": application_name}
+    try:
+        connection = psycopg.connect(dsn, autocommit=True, **{**defaults, **options})  # pyright: ignore[reportArgumentType]
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[-1].rpartition("FATAL:")[2].strip()
+        if any(words in reason for words in _WRONG_SETTING):
+            raise ConfigurationError(f"GIGAWATCH_DSN (--dsn) names {where}: {reason}") from error
+        raise Unavailable(f"the database does not answer: {where}: {reason}") from error
+    connection.execute("SET timezone = 'UTC'")
+    return connection
+
+
+def describe(dsn: str) -> str:
+    """Where a DSN points, without its password.
+
+    Raises:
+        ConfigurationError: it is no DSN. The message does not repeat it: it may hold a password.
+    """
+    try:
+        parts = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(
+            "GIGAWATCH_DSN (--dsn) cannot be read; it has the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+        ) from error
+    return f"{parts.get('user') or 'the default user'} at {parts.get('host') or 'the local socket'}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"
+
+
+@contextmanager
+def dsn_or_embedded(
+    dsn: str | None, *, data: Path | None = None, report: Callable[[str], None] = print
+) -> Iterator[str]:
+    """The DSN that was given; without one, the embedded server's, started and migrated: it is ours, so nobody else would.
+
+    Raises:
+        GigawatchError: the embedded server cannot be had.
+    """
+    if dsn:
+        yield dsn
+        return
+    with embedded.running(data, report=report) as server:
+        with connect(server.dsn, application_name="gigawatch migrate") as connection:
+            migrate(connection, report=lambda _: None)
+        yield server.dsn

@@ -1,0 +1,86 @@
+"""Databases for tests: each one fresh, cloned from a migrated template on a throw-away server."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psycopg
+from gigawatch_database import embedded
+from gigawatch_database.connect import connect
+from gigawatch_database.migrate import migrate
+from psycopg.conninfo import conninfo_to_dict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gigawatch_database.grade import Grade
+
+TEMPLATE = "gigawatch_template"
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database: where it is, and of which grade."""
+
+    dsn: str
+    grade: Grade
+
+    def connect(self) -> psycopg.Connection:
+        """An autocommit connection, in UTC."""
+        return connect(self.dsn, application_name="gigawatch tests")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A throw-away server with a migrated template."""
+
+    dsn: str
+    grade: Grade
+    reason: str | None
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @contextmanager
+    def database(self, *, template: str | None = TEMPLATE) -> Iterator[Database]:
+        """A fresh migrated database (or, without a template, an empty one), dropped at the end whoever uses it."""
+        name = f"test_{next(self._numbers)}"
+        with self._admin() as admin:
+            if template:
+                admin.execute(_sql("CREATE DATABASE {} TEMPLATE {}", name, template))
+            else:
+                admin.execute(_sql("CREATE DATABASE {}", name))
+        try:
+            yield Database(on(self.dsn, name), self.grade)
+        finally:
+            with self._admin() as admin:
+                admin.execute(_sql("DROP DATABASE {} WITH (FORCE)", name))
+
+    def _admin(self) -> psycopg.Connection:
+        return psycopg.connect(on(self.dsn, "postgres"), autocommit=True)
+
+
+@contextmanager
+def server(folder: Path, *, timescale: bool) -> Iterator[Server]:
+    """A server on a folder. It is plain, and says why, where TimescaleDB is wanted and cannot be built."""
+    with embedded.running(folder, timescale=timescale, throw_away=True) as running:
+        found = Server(running.dsn, running.grade, running.reason)
+        with found._admin() as admin:  # noqa: SLF001 - the same module
+            admin.execute(_sql("CREATE DATABASE {}", TEMPLATE))
+        with connect(on(running.dsn, TEMPLATE), application_name="gigawatch tests") as connection:
+            migrate(connection, report=lambda _: None)
+        yield found
+
+
+def on(dsn: str, database: str) -> str:
+    """The same server's DSN for another database."""
+    parts = conninfo_to_dict(dsn)
+    return (
+        f"postgresql://{parts['user']}:{parts['password']}@{parts['host']}:{parts['port']}/{database}?sslmode=disable"
+    )
+
+
+def _sql(text: str, *names: str) -> psycopg.sql.Composed:
+    return psycopg.sql.SQL(text).format(*map(psycopg.sql.Identifier, names))  # pyright: ignore[reportArgumentType]
