@@ -1,18 +1,24 @@
-"""Databases for every folder of tests: a real server for the session, a fresh migrated database for each test."""
+"""Databases for every folder of tests: a real server for the session, a fresh migrated database for each test.
+
+A test that is left out is a hole: each is named at the end with what it lacks, and the run does not succeed.
+"""
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from gigawatch_database import testing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+WITHOUT_A_GPU = "no GPU"
+"""The one reason to skip that is no hole: CI has none."""
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +35,7 @@ def timescale(server_folder: Path) -> Iterator[testing.Server]:
     """A running embedded server with TimescaleDB, Apache licence."""
     with testing.server(server_folder / "timescale", timescale=True) as server:
         if server.grade == "plain":
-            (pytest.fail if "CI" in os.environ else pytest.skip)(f"{server.reason}")
+            pytest.skip(f"{server.reason}")
         yield server
 
 
@@ -52,3 +58,29 @@ def plain_database(plain_server: testing.Server) -> Iterator[testing.Database]:
     """A fresh migrated database on plain PostgreSQL."""
     with plain_server.database() as database:
         yield database
+
+
+def _left_out(config: pytest.Config) -> dict[str, list[str]]:
+    """The tests that were skipped, by what they lack."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    found: dict[str, list[str]] = {}
+    for report in reporter.stats.get("skipped", []) if reporter else []:
+        reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+        if not reason.startswith(WITHOUT_A_GPU):
+            found.setdefault(reason, []).append(report.nodeid)
+    return found
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run that left tests out does not succeed."""
+    if session.exitstatus == pytest.ExitCode.OK and _left_out(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name what was left out, and what it lacks."""
+    for reason, tests in _left_out(config).items():
+        terminalreporter.section(f"left out: {len(tests)} tests", yellow=True)
+        terminalreporter.line(f"They need what this machine lacks: {reason}")
+        for test in tests:
+            terminalreporter.line(f"  {test}")
