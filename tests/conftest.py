@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -62,7 +62,7 @@ def plain_database(plain_server: testing.Server) -> Iterator[testing.Database]:
 
 def _left_out(config: pytest.Config) -> dict[str, list[str]]:
     """The tests that were skipped, by what they lack."""
-    reporter = config.pluginmanager.getplugin("terminalreporter")
+    reporter = cast("pytest.TerminalReporter | None", config.pluginmanager.getplugin("terminalreporter"))
     found: dict[str, list[str]] = {}
     for report in reporter.stats.get("skipped", []) if reporter else []:
         reason = str(report.longrepr[2]).removeprefix("Skipped: ")
