@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from gigawatch_contract.errors import ConfigurationError, Unavailable
 from gigawatch_database import embedded
 from gigawatch_database.migrate import migrate
-from psycopg.conninfo import conninfo_to_dict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
 TIMEOUT_S = 10
@@ -41,7 +42,7 @@ def connect(dsn: str, *, application_name: str, **options: int | str | None) -> 
     try:
         connection = psycopg.connect(dsn, autocommit=True, **{**defaults, **options})  # pyright: ignore[reportArgumentType]
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[-1].rpartition("FATAL:")[2].strip()
+        reason = str(error).partition("\n")[0].rpartition("failed: ")[2].removeprefix("FATAL:").strip()
         if any(words in reason for words in _WRONG_SETTING):
             raise ConfigurationError(f"GIGAWATCH_DSN (--dsn) names {where}: {reason}") from error
         raise Unavailable(f"the database does not answer: {where}: {reason}") from error
@@ -61,13 +62,14 @@ def describe(dsn: str) -> str:
         raise ConfigurationError(
             "GIGAWATCH_DSN (--dsn) cannot be read; it has the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
         ) from error
-    return f"{parts.get('user') or 'the default user'} at {parts.get('host') or 'the local socket'}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"
+    host, port = parts.get("host") or "the local socket", parts.get("port") or 5432
+    return f"database {parts.get('dbname') or parts.get('user')} at {host}:{port} as user {parts.get('user')}"
 
 
 @contextmanager
 def dsn_or_embedded(
     dsn: str | None, *, data: Path | None = None, report: Callable[[str], None] = print
-) -> Iterator[str]:
+) -> Generator[str]:
     """The DSN that was given; without one, the embedded server's, started and migrated: it is ours, so nobody else would.
 
     Raises:

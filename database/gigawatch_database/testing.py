@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
 from gigawatch_database import embedded
 from gigawatch_database.connect import connect
 from gigawatch_database.migrate import migrate
-from psycopg.conninfo import conninfo_to_dict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from gigawatch_database.grade import Grade
@@ -44,10 +46,10 @@ class Server:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @contextmanager
-    def database(self, *, template: str | None = TEMPLATE) -> Iterator[Database]:
+    def database(self, *, template: str | None = TEMPLATE) -> Generator[Database]:
         """A fresh migrated database (or, without a template, an empty one), dropped at the end whoever uses it."""
         name = f"test_{next(self._numbers)}"
-        with self._admin() as admin:
+        with self.admin() as admin:
             if template:
                 admin.execute(_sql("CREATE DATABASE {} TEMPLATE {}", name, template))
             else:
@@ -55,19 +57,20 @@ class Server:
         try:
             yield Database(on(self.dsn, name), self.grade)
         finally:
-            with self._admin() as admin:
+            with self.admin() as admin:
                 admin.execute(_sql("DROP DATABASE {} WITH (FORCE)", name))
 
-    def _admin(self) -> psycopg.Connection:
+    def admin(self) -> psycopg.Connection:
+        """A connection to a database that no test uses."""
         return psycopg.connect(on(self.dsn, "postgres"), autocommit=True)
 
 
 @contextmanager
-def server(folder: Path, *, timescale: bool) -> Iterator[Server]:
+def server(folder: Path, *, timescale: bool) -> Generator[Server]:
     """A server on a folder. It is plain, and says why, where TimescaleDB is wanted and cannot be built."""
     with embedded.running(folder, timescale=timescale, throw_away=True) as running:
         found = Server(running.dsn, running.grade, running.reason)
-        with found._admin() as admin:  # noqa: SLF001 - the same module
+        with found.admin() as admin:
             admin.execute(_sql("CREATE DATABASE {}", TEMPLATE))
         with connect(on(running.dsn, TEMPLATE), application_name="gigawatch tests") as connection:
             migrate(connection, report=lambda _: None)
@@ -82,5 +85,5 @@ def on(dsn: str, database: str) -> str:
     )
 
 
-def _sql(text: str, *names: str) -> psycopg.sql.Composed:
-    return psycopg.sql.SQL(text).format(*map(psycopg.sql.Identifier, names))  # pyright: ignore[reportArgumentType]
+def _sql(text: str, *names: str) -> sql.Composed:
+    return sql.SQL(text).format(*map(sql.Identifier, names))  # pyright: ignore[reportArgumentType]

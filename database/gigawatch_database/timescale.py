@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import gigawatch_database.debian as debian
+from gigawatch_database import debian
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,15 +19,15 @@ VERSION = "2.19.3"
 SUITE = "trixie"
 """The Debian release whose source package has that version: sid's moves under one's feet."""
 
-OPTIONS = (
-    "-DAPACHE_ONLY=1",
-    "-DUSE_OPENSSL=0",
-    "-DUSE_TELEMETRY=OFF",
-    "-DREGRESS_CHECKS=OFF",
-    "-DTAP_CHECKS=OFF",
-    "-DWARNINGS_AS_ERRORS=OFF",
-    "-DCMAKE_BUILD_TYPE=Release",
-)
+OPTIONS = {
+    "APACHE_ONLY": "1",
+    "USE_OPENSSL": "0",
+    "USE_TELEMETRY": "OFF",
+    "REGRESS_CHECKS": "OFF",
+    "TAP_CHECKS": "OFF",
+    "WARNINGS_AS_ERRORS": "OFF",
+    "CMAKE_BUILD_TYPE": "Release",
+}
 
 
 class NotBuilt(Exception):  # noqa: N818 - reads as what happened
@@ -54,21 +54,14 @@ def build(pginstall: Path, work: Path, report: Callable[[str], None]) -> Path:
         tar.extractall(work / "unpacked")  # noqa: S202 - apt has verified it
     (tree,) = (work / "unpacked").iterdir()
     made = work / "build"
-    _command(
-        [
-            cmake,
-            "-S",
-            tree,
-            "-B",
-            made,
-            "-G",
-            "Ninja",
-            f"-DCMAKE_MAKE_PROGRAM={ninja}",
-            f"-DCMAKE_C_COMPILER={compiler}",
-        ]
-        + [*OPTIONS, f"-DPG_CONFIG={pginstall / 'bin' / 'pg_config'}"],
-        work / "configure.log",
-    )
+    choices = {
+        **OPTIONS,
+        "CMAKE_MAKE_PROGRAM": ninja,
+        "CMAKE_C_COMPILER": compiler,
+        "PG_CONFIG": pginstall / "bin" / "pg_config",
+    }
+    options = [f"-D{name}={value}" for name, value in choices.items()]
+    _command([cmake, "-S", tree, "-B", made, "-G", "Ninja", *options], work / "configure.log")
     _command([cmake, "--build", made, "--target", "install"], work / "build.log")
     return archive
 

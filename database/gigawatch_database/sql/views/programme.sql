@@ -1,5 +1,5 @@
 -- The registry as it stands: the newest import of each file, with who entered it and when.
--- Columns of the view's own come first, so that a column added to a table extends the view at its end.
+-- <date>_text is a date no more exact than it was said.
 
 CREATE OR REPLACE FUNCTION programme_stated(day date, said_to programme_precision) RETURNS text
 LANGUAGE sql IMMUTABLE RETURN CASE said_to
