@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from gigawatch_contract.errors import GigawatchError
 from gigawatch_programme import table
 from gigawatch_programme.sheets import SHEETS, Sheet
-from gigawatch_programme.table import Problem, Row
+from gigawatch_programme.table import Problem, Refused, Row
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from importlib.resources.abc import Traversable
 
 SHIPPED: Final = files("gigawatch_programme") / "data"
-SHOWN_PROBLEMS: Final = 50
-
-
-class Refused(GigawatchError):  # noqa: N818 - reads as what happened
-    """Files with problems. The message lists them by file, row and column; nothing of them was imported."""
-
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        self.problems = problems
-        lines = [f"nothing was imported: {len(problems)} problem{'s' if len(problems) > 1 else ''}"]
-        lines += [f"  {problem}" for problem in problems[:SHOWN_PROBLEMS]]
-        if len(problems) > SHOWN_PROBLEMS:
-            lines.append(f"  and {len(problems) - SHOWN_PROBLEMS} more")
-        super().__init__("\n".join(lines))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from gigawatch_contract.errors import GigawatchError
 from gigawatch_programme.cells import Kind, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_BYTES: Final = 16 * 1024 * 1024
+SHOWN_PROBLEMS: Final = 50
 
 Values = Mapping[str, Any]
 """A row's values by field."""
@@ -38,6 +40,18 @@ class Problem:
         if self.row is not None:
             place.append(f"row {self.row}" + (f", column {self.column}" if self.column else ""))
         return f"{': '.join(place)}: {self.message}"
+
+
+class Refused(GigawatchError):  # noqa: N818 - reads as what happened
+    """Files with problems. The message lists them by file, row and column; nothing of them was imported."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        lines = [f"nothing was imported: {len(problems)} problem{'s' if len(problems) > 1 else ''}"]
+        lines += [f"  {problem}" for problem in problems[:SHOWN_PROBLEMS]]
+        if len(problems) > SHOWN_PROBLEMS:
+            lines.append(f"  and {len(problems) - SHOWN_PROBLEMS} more")
+        super().__init__("\n".join(lines))
 
 
 @dataclass(frozen=True, slots=True)
