@@ -26,14 +26,18 @@ TEMPLATE = "gigawatch_template"
 
 @dataclass(frozen=True)
 class Database:
-    """One database: where it is, and of which grade."""
+    """One database: where it is, of which grade, and whether it can prepare statements."""
 
     dsn: str
     grade: Grade
+    prepares: bool = True
 
     def connect(self) -> psycopg.Connection:
         """An autocommit connection, in UTC."""
-        return connect(self.dsn, application_name="gigawatch tests")
+        connection = connect(self.dsn, application_name="gigawatch tests")
+        if not self.prepares:
+            connection.prepare_threshold = None
+        return connection
 
 
 @dataclass(frozen=True)

