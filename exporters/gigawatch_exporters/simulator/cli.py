@@ -20,6 +20,7 @@ from gigawatch_exporters.simulator.pace import plan
 from gigawatch_exporters.simulator.scenario import Scenario, load, only, resize, shipped
 from gigawatch_exporters.simulator.sender import Sender, check_reachable
 from gigawatch_exporters.simulator.transport import Connection
+from gigawatch_exporters.simulator.truth import truth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,9 @@ class Settings:
     speed: float = setting(1.0, help="how much faster than the clock; 0: as fast as the receiver takes it")
     connections: int = setting(8, help="connections to the receiver")
     stats: bool = setting(False, help="one line of JSON a second on stdout: what was sent so far")
-    truth: Path | None = setting(None, help="write what this run must lead to (JSON) before sending")
+    truth: Path | None = setting(
+        None, help="write what this run must lead to (JSON), then send; with --dry-run, only write"
+    )
     inventory: Path | None = setting(None, help="write what should be there (CSV), send nothing")
     dry_run: bool = setting(False, help="make every body, send none, and tell the rate")
 
@@ -98,6 +101,10 @@ def _simulate(chosen: Settings) -> int:
         speed=chosen.speed,
         story=scenario.duration,
     )
+    if chosen.truth is not None:
+        length = round(scenario.duration if pace.end is None else pace.end)
+        found = truth(scenario, pace.start_ns, length, pace.history)
+        _write(chosen.truth, "truth", json.dumps(found.document(), indent=1) + "\n")
     if chosen.dry_run:
         print(json.dumps(dry_run(scenario, pace, chosen.interval)))
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, TypeGuard
 
@@ -80,6 +81,11 @@ class Xid(Moment):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lost(Moment):
     """An accelerator falls off the bus and never comes back."""
+
+    @property
+    def lasts(self) -> tuple[float, float]:
+        """From when, and until when it is no longer: for ever."""
+        return self.at, math.inf
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
