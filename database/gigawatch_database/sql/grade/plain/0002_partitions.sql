@@ -6,7 +6,7 @@ DECLARE
   kind text;
 BEGIN
   FOREACH kind IN ARRAY ARRAY['accelerator_sample', 'node_sample', 'other_point', 'other_distribution'] LOOP
-    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES) PARTITION BY RANGE (time)', kind || '_new', kind);
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL) PARTITION BY RANGE (time)', kind || '_new', kind);
     EXECUTE format('DROP TABLE %I', kind);
     EXECUTE format('ALTER TABLE %I RENAME TO %I', kind || '_new', kind);
     EXECUTE format('CREATE TABLE %I PARTITION OF %I DEFAULT', kind || '_default', kind);

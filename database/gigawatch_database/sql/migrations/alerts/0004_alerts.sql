@@ -88,6 +88,8 @@ CREATE TABLE alert_outbox (
   UNIQUE (group_id, instance_id, status)
 );
 CREATE INDEX ON alert_outbox (group_id) WHERE notification_id IS NULL;
+CREATE INDEX ON alert_outbox (notification_id);
+CREATE INDEX ON alert_outbox (instance_id);
 
 -- Which messages told of an alert: its timeline, from the state change to the answer.
 CREATE TABLE alert_notification_instance (
