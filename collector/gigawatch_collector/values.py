@@ -1,0 +1,73 @@
+"""A reading as its column keeps it: what the contract's key leads to, and how a number becomes the column's type."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gigawatch_contract import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gigawatch_contract.metrics import ColumnType, Metric
+
+INTEGERS: Final[dict[ColumnType, int]] = {"int2": 2**15, "int4": 2**31, "int8": 2**63}
+_FLOAT4: Final = struct.Struct("<f")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a point of the contract goes."""
+
+    index: int
+    """In the readings of its table."""
+    type: ColumnType
+    counter: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A metric name of the contract: what its points must be, and the slot of each set of fixed attributes."""
+
+    unit: str
+    kind: metrics.Kind
+    table: metrics.Table
+    slots: Mapping[frozenset[tuple[str, str]], Slot]
+
+
+def fits(value: float, kind: ColumnType) -> bool:
+    """Whether the column can hold the value as it is: a count has no fraction."""
+    return kind not in INTEGERS or isinstance(value, int) or value.is_integer()
+
+
+def stored(value: float, kind: ColumnType) -> float | int | None:
+    """The finite value as the column gives it back; None when it is out of the type's range."""
+    if kind == "float4":
+        try:
+            return _FLOAT4.unpack(_FLOAT4.pack(value))[0]
+        except OverflowError:
+            return None
+    if kind == "float8":
+        return float(value)
+    limit = INTEGERS[kind]
+    return int(value) if -limit <= value < limit else None
+
+
+def _known() -> dict[str, Known]:
+    found: dict[str, Known] = {}
+    for table in metrics.TABLES:
+        order = {metric.column: index for index, metric in enumerate(metrics.columns(table))}
+        for name, entries in metrics.names().items():
+            if entries[0].table == table:
+                slots = {frozenset(metric.attributes): _slot(metric, order) for metric in entries}
+                found[name] = Known(entries[0].unit, entries[0].kind, table, slots)
+    return found
+
+
+def _slot(metric: Metric, order: Mapping[str, int]) -> Slot:
+    return Slot(order[metric.column], metric.type, metric.kind == "counter")
+
+
+CONTRACT: Final = _known()
