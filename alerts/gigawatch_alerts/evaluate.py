@@ -39,8 +39,8 @@ class Context:
     """What an evaluation needs to know beside its rules."""
 
     routes: Sequence[Route] = ()
-    pages_url: str = ""
-    """The address of the pages, without a final slash; links in alerts begin with it."""
+    external_url: str = ""
+    """The address of the pages, without a slash at the end; links in alerts begin with it."""
     query_timeout: timedelta = timedelta(seconds=10)
 
 
@@ -212,17 +212,17 @@ class _Evaluation:
         return changes
 
     def _say(self, found: Found, episode: Episode, say: Say) -> Saying:
-        link = link_to(found.labels, episode.active_since, self.context.pages_url)
+        link = link_to(found.labels, episode.active_since, self.context.external_url)
         scope = Scope(labels=found.labels, value=found.value, active_since=episode.active_since, link=link)
         return Saying(labels=found.labels, annotations=say(scope), link=link, value=found.value)
 
 
-def link_to(labels: Labels, at: datetime, pages_url: str) -> str:
+def link_to(labels: Labels, at: datetime, external_url: str) -> str:
     """The address of the page that shows what an alert speaks of, at its moment."""
     factory = labels.get("factory")
     if factory is None:
-        return pages_url + links.network()
-    return pages_url + links.factory(
+        return external_url + links.network()
+    return external_url + links.factory(
         factory, at=templates.moment(at), node=labels.get("node"), event=labels.get("event_id")
     )
 

@@ -1,0 +1,144 @@
+"""A small fleet written straight into the database, tick by tick, and a connection to it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gigawatch_alerts import rules
+from gigawatch_contract import events
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    import psycopg
+
+    from gigawatch_database.testing import Database
+
+START = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+FACTORY = "sim-aurora"
+TICK = timedelta(seconds=15)
+
+
+class Fleet:
+    """Two nodes of two accelerators each in the inventory of a fictional factory; `tick` writes what they would send."""
+
+    nodes = ("n1", "n2")
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+        self.start = START
+        self.throttled: dict[str, float] = {}
+        self.since: dict[str, datetime] = {}
+        connection.execute("INSERT INTO factory (factory_id, simulated) VALUES (%s, true)", [FACTORY])
+        self.node_ids: dict[str, int] = {}
+        self.accelerators: dict[str, tuple[int, int]] = {}
+        for node in self.nodes:
+            self.add_node(node)
+
+    def add_node(self, node: str, factory: str = FACTORY) -> None:
+        row = self.connection.execute(
+            "INSERT INTO node (factory_id, host_name, rack) VALUES (%s, %s, 'r1') RETURNING node_id", [factory, node]
+        ).fetchone()
+        assert row
+        self.node_ids[node] = row[0]
+        self.connection.execute(
+            "INSERT INTO inventory_node (factory_id, host_name, rack, accelerators, valid_from, entered_by) "
+            "VALUES (%s, %s, 'r1', 2, %s, 'test')",
+            [factory, node, START - timedelta(days=1)],
+        )
+        for index in range(2):
+            hw_id = f"GPU-{node}-{index}"
+            row = self.connection.execute(
+                "INSERT INTO accelerator (factory_id, node_id, hw_id, accelerator_index) VALUES (%s, %s, %s, %s) "
+                "RETURNING accelerator_id",
+                [factory, self.node_ids[node], hw_id, index],
+            ).fetchone()
+            assert row
+            self.accelerators[hw_id] = (row[0], self.node_ids[node])
+            self.throttled[hw_id] = 1000.0
+            self.since[hw_id] = START - timedelta(days=1)
+
+    def tick(
+        self, time: datetime, *, silent: tuple[str, ...] = (), statuses: dict[str, str] | None = None, **readings: Any
+    ) -> None:
+        """All readings of one moment; `statuses` are those that are not ok, by accelerator."""
+        for node, node_id in self.node_ids.items():
+            if node not in silent:
+                self.connection.execute("INSERT INTO node_sample (time, node_id) VALUES (%s, %s)", [time, node_id])
+        for hw_id, (accelerator_id, node_id) in self.accelerators.items():
+            if hw_id.split("-")[1] in silent:
+                continue
+            status = (statuses or {}).get(hw_id, "ok")
+            answers = status in {"ok", "degraded"}
+            self.connection.execute(
+                "INSERT INTO accelerator_sample (time, accelerator_id, node_id, counters_since, "
+                "throttle_software_thermal, throttle_hardware_thermal, status_ok, status_lost, status_unresponsive) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                [
+                    time,
+                    accelerator_id,
+                    node_id,
+                    self.since[hw_id],
+                    self.throttled[hw_id] / 2 if answers else None,
+                    self.throttled[hw_id] / 2 if answers else None,
+                    int(status == "ok"),
+                    int(status == "lost"),
+                    int(status == "unresponsive"),
+                ],
+            )
+
+    def ticks(self, since: datetime, until: datetime, **what: Any) -> Iterator[datetime]:
+        """Each tick after `since` up to `until`, written before it is yielded."""
+        time = since + TICK
+        while time <= until:
+            self.tick(time, **what)
+            yield time
+            time += TICK
+
+    def xid(self, hw_id: str, time: datetime, code: int = 79) -> str:
+        """An XID event as the collector stores it; returns its id."""
+        accelerator_id, node_id = self.accelerators[hw_id]
+        found = events.event_id(events.XID.name, hw_id, int(time.timestamp() * 1e9), str(code))
+        self.connection.execute(
+            "INSERT INTO event (event_id, time, factory_id, node_id, accelerator_id, name, attributes) "
+            "VALUES (%s, %s, %s, %s, %s, %s, jsonb_build_object(%s::text, %s::text))",
+            [found, time, FACTORY, node_id, accelerator_id, events.XID.name, events.XID_CODE, str(code)],
+        )
+        return found
+
+
+@pytest.fixture(scope="session")
+def shipped() -> tuple[rules.Group, ...]:
+    """The rules that ship."""
+    return rules.load([rules.SHIPPED])
+
+
+@pytest.fixture(params=["timescale", "plain"])
+def either(request: pytest.FixtureRequest) -> Database:
+    """A database of each grade in turn."""
+    return request.getfixturevalue("database" if request.param == "timescale" else "plain_database")
+
+
+@pytest.fixture
+def connection(database: Database) -> Generator[psycopg.Connection]:
+    """A connection to a fresh database."""
+    with database.connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def fleet(either: Database) -> Generator[Fleet]:
+    """The fleet, on each grade."""
+    with either.connect() as connection:
+        connection.execute("SELECT ensure_partitions(%s, %s)", [START - timedelta(hours=1), START + timedelta(hours=2)])
+        yield Fleet(connection)
+
+
+@pytest.fixture
+def rule_file(tmp_path: Path) -> Path:
+    """Where a test writes its rules."""
+    return tmp_path / "rules.yaml"
