@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import select
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,15 +19,26 @@ INTERRUPTED = 130
 def run(prog: str, action: Callable[[], int | None]) -> int:
     """Run a command's action and return its exit code."""
     try:
-        return action() or 0
+        code = action() or 0
+        sys.stdout.flush()  # a reader that is gone is noticed here, not in the interpreter's last moment
+        return code  # noqa: TRY300 - the flush belongs to the action
     except GigawatchError as error:
         print(f"{prog}: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its person
         return error.exit_code
-    except BrokenPipeError:  # `gigawatch … | head`: the reader has seen enough
-        sys.stderr.close()
+    except BrokenPipeError:
+        if not _reader_is_gone():  # then a connection broke, which is no success
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _reader_is_gone() -> bool:
+    """Whether nobody reads stdout any more: `gigawatch … | head` has seen enough."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return bool(poll.poll(0))
 
 
 def log_to_stderr(level: str = "info") -> None:

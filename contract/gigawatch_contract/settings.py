@@ -8,6 +8,7 @@ where its value was read.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import tomllib
 import types
@@ -122,6 +123,8 @@ def _value(raw: Any, hint: Any, key: str, place: str) -> Any:
             return _boolean(raw)
         if kind is int and isinstance(raw, (bool, float)):
             raise ValueError  # noqa: TRY301 - one place words the error
+        if kind is float and (isinstance(raw, bool) or not math.isfinite(float(raw))):
+            raise ValueError  # noqa: TRY301 - as above; no interval or limit is infinite
         if kind in (int, float, Path):
             return kind(raw)
     except (TypeError, ValueError):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gigawatch_database.testing import Database
+    from gigawatch_database.testing import Database, Server
 
     Typed = Callable[..., tuple[int, str, str]]
 
@@ -137,7 +137,7 @@ def test_a_mistake_on_the_command_line_is_one_clear_sentence(words: list[str], m
 
 
 def test_a_database_that_was_never_migrated_is_told_the_command(
-    timescale: object, capsys: pytest.CaptureFixture[str]
+    timescale: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with timescale.database(template=None) as empty:
         assert cli.main(["list", "--dsn", empty.dsn], prog="gigawatch programme") == 3
