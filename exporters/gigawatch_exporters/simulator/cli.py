@@ -16,11 +16,11 @@ from gigawatch_contract.errors import ConfigurationError, Unavailable
 from gigawatch_contract.settings import setting
 from gigawatch_exporters.simulator.drive import Drive, dry_run
 from gigawatch_exporters.simulator.inventory import inventory, text
+from gigawatch_exporters.simulator.ledger import truth
 from gigawatch_exporters.simulator.pace import plan
 from gigawatch_exporters.simulator.scenario import Scenario, load, only, resize, shipped
 from gigawatch_exporters.simulator.sender import Sender, check_reachable
 from gigawatch_exporters.simulator.transport import Connection
-from gigawatch_exporters.simulator.truth import truth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
