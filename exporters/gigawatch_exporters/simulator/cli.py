@@ -17,13 +17,16 @@ from gigawatch_contract.settings import setting
 from gigawatch_exporters.simulator.drive import Drive, dry_run
 from gigawatch_exporters.simulator.inventory import inventory, text
 from gigawatch_exporters.simulator.ledger import truth
+from gigawatch_exporters.simulator.library import load, shipped
 from gigawatch_exporters.simulator.pace import plan
-from gigawatch_exporters.simulator.scenario import Scenario, load, only, resize, shipped
+from gigawatch_exporters.simulator.scale import only, resize
 from gigawatch_exporters.simulator.sender import Sender, check_reachable
 from gigawatch_exporters.simulator.transport import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from gigawatch_exporters.simulator.scenario import Scenario
 
 PART: Final = "simulate"
 DESCRIPTION: Final = """\

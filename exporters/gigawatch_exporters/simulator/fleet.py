@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from gigawatch_exporters.simulator.happenings import happenings, log_body
+from gigawatch_exporters.simulator.library import load
 from gigawatch_exporters.simulator.otlp import Encoder
 from gigawatch_exporters.simulator.readings import read
-from gigawatch_exporters.simulator.scenario import load
 from gigawatch_exporters.simulator.world import SECOND_NS, World
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from gigawatch_exporters.simulator.scenario import USER_CLASSES, Factory, Mix, Scenario, job_nodes
+from gigawatch_exporters.simulator.checks import job_nodes
+from gigawatch_exporters.simulator.scenario import USER_CLASSES, Factory, Mix, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

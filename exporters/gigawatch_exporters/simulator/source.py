@@ -11,14 +11,15 @@ import numpy as np
 from gigawatch_contract.errors import ConfigurationError
 from gigawatch_exporters.fake.state import AcceleratorState, NodeState, XidEvent
 from gigawatch_exporters.simulator.happenings import Happening, happenings
+from gigawatch_exporters.simulator.library import load
 from gigawatch_exporters.simulator.readings import DRIVER, accelerator_columns
-from gigawatch_exporters.simulator.scenario import Factory, Scenario, load
 from gigawatch_exporters.simulator.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gigawatch_exporters.fake.state import Source
+    from gigawatch_exporters.simulator.scenario import Factory, Scenario
 
 
 def node_source(scenario: str, host_name: str, start: float, clock: Callable[[], float] = time.time) -> Source:
