@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+    from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 T = TypeVar("T")
 Value = bool | int | float | str | tuple["Value", ...] | None
@@ -38,45 +39,46 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One request, as it came."""
+    """One request, as it came: of metrics or of logs."""
 
-    message: ExportMetricsServiceRequest | ExportLogsServiceRequest
     headers: Mapping[str, str]
     status: int
     """What was answered."""
+    metrics: ExportMetricsServiceRequest | None = None
+    logs: ExportLogsServiceRequest | None = None
 
     def resource(self) -> dict[str, Value]:
         """The attributes of the (one) resource."""
-        metrics = isinstance(self.message, ExportMetricsServiceRequest)
-        found = self.message.resource_metrics if metrics else self.message.resource_logs
+        found = self.metrics.resource_metrics if self.metrics else self.logs.resource_logs if self.logs else ()
         return attributes(found[0].resource.attributes)
 
     def points(self) -> Iterator[Point]:
         """All number points; none of an export of logs."""
-        if not isinstance(self.message, ExportMetricsServiceRequest):
-            return
-        for resource in self.message.resource_metrics:
+        for resource in self.metrics.resource_metrics if self.metrics else ():
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
-                    monotonic = metric.WhichOneof("data") == "sum" and metric.sum.is_monotonic
-                    kind = "gauge" if metric.HasField("gauge") else "counter" if monotonic else "updowncounter"
-                    for point in metric.gauge.data_points if kind == "gauge" else metric.sum.data_points:
-                        yield Point(
-                            metric.name,
-                            metric.unit,
-                            kind,
-                            frozenset(attributes(point.attributes).items()),
-                            point.time_unix_nano,
-                            point.start_time_unix_nano,
-                            point.as_int if point.WhichOneof("value") == "as_int" else point.as_double,
-                        )
+                    yield from _points(metric)
 
     def records(self) -> Iterator[LogRecord]:
         """All log records; none of an export of metrics."""
-        if isinstance(self.message, ExportLogsServiceRequest):
-            for resource in self.message.resource_logs:
-                for scope in resource.scope_logs:
-                    yield from scope.log_records
+        for resource in self.logs.resource_logs if self.logs else ():
+            for scope in resource.scope_logs:
+                yield from scope.log_records
+
+
+def _points(metric: Metric) -> Iterator[Point]:
+    counts = metric.WhichOneof("data") == "sum"
+    kind = "gauge" if not counts else "counter" if metric.sum.is_monotonic else "updowncounter"
+    for point in metric.sum.data_points if counts else metric.gauge.data_points:
+        yield Point(
+            metric.name,
+            metric.unit,
+            kind,
+            frozenset(attributes(point.attributes).items()),
+            point.time_unix_nano,
+            point.start_time_unix_nano,
+            point.as_int if point.WhichOneof("value") == "as_int" else point.as_double,
+        )
 
 
 def attributes(pairs: Any) -> dict[str, Value]:
@@ -130,11 +132,15 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
 
-    def accepted(self, kind: str = "metrics") -> list[Export]:
-        """The exports of metrics (or logs) that were answered with 200, in the order they came."""
-        wanted = ExportMetricsServiceRequest if kind == "metrics" else ExportLogsServiceRequest
+    def accepted(self) -> list[Export]:
+        """The exports of metrics that were answered with 200, in the order they came."""
         with self._changed:
-            return [each for each in self.exports if each.status == 200 and isinstance(each.message, wanted)]
+            return [each for each in self.exports if each.status == 200 and each.metrics]
+
+    def records(self) -> list[LogRecord]:
+        """The log records of all exports that were answered with 200."""
+        with self._changed:
+            return [record for each in self.exports if each.status == 200 for record in each.records()]
 
     def wait_for(self, look: Callable[[], T | None], seconds: float = 30.0) -> T:
         """What `look` finds, tried again with each export.
@@ -152,10 +158,12 @@ class Receiver:
         raise TimeoutError(f"not within {seconds:g} s; {len(self.exports)} exports came")
 
     def _take(self, path: str, body: bytes, headers: Mapping[str, str], status: int) -> None:
-        kind = ExportMetricsServiceRequest if path == "/v1/metrics" else ExportLogsServiceRequest
         if headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
-        export = Export(kind.FromString(body), headers, status)
+        if path == "/v1/logs":
+            export = Export(headers, status, logs=ExportLogsServiceRequest.FromString(body))
+        else:
+            export = Export(headers, status, metrics=ExportMetricsServiceRequest.FromString(body))
         with self._changed:
             self.exports.append(export)
             self._changed.notify_all()
