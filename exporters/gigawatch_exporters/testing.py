@@ -49,8 +49,9 @@ class Export:
 
     def resource(self) -> dict[str, Value]:
         """The attributes of the (one) resource."""
-        found = self.metrics.resource_metrics if self.metrics else self.logs.resource_logs if self.logs else ()
-        return attributes(found[0].resource.attributes)
+        if self.metrics:
+            return attributes(self.metrics.resource_metrics[0].resource.attributes)
+        return attributes(self.logs.resource_logs[0].resource.attributes) if self.logs else {}
 
     def points(self) -> Iterator[Point]:
         """All number points; none of an export of logs."""
