@@ -84,7 +84,7 @@ def alerts(scenario: Scenario, factory: Factory, spells: list[Spell], start_ns: 
             labels = {
                 **thing(event.node, event.accelerator),
                 "xid": str(event.code),
-                "event_id": event.event_id(start_ns),
+                "event_id": event.happened(start_ns).id,
             }
             yield from alert("XidEvent", labels, event.at, event.at + XID_WINDOW)
     lost: dict[tuple[int, int], float] = {}

@@ -74,7 +74,7 @@ class _Site:
         ]
         for event in self._happenings:
             if tick <= event.at < tick + 1:
-                body = log_body(event, encoder.who(event.node), self._start_ns)
+                body = log_body(event.happened(self._start_ns), encoder.who(event.node))
                 found.append(Export(event.time_unix_nano(self._start_ns), "logs", event.host_name, body, 1))
         return found
 

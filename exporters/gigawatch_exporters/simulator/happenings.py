@@ -11,6 +11,7 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 
 from gigawatch_contract import events, resource
 from gigawatch_exporters import points
+from gigawatch_exporters.happened import Happened
 from gigawatch_exporters.simulator.faults import Hang, Lost, Silent, Xid
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from gigawatch_exporters.simulator.scenario import Factory, Scenario
     from gigawatch_exporters.snapshot import NodeIdentity
 
-SEVERITY_TEXT: Final[dict[events.Severity, str]] = {"info": "INFO", "warning": "WARN", "critical": "ERROR"}
+SENTENCES: Final = {
+    events.XID.name: "reported XID",
+    events.LOST.name: "is no longer on the bus",
+    events.UNRESPONSIVE.name: "does not answer",
+    events.RECOVERED.name: "answers again",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,10 +47,16 @@ class Happening:
         """When it happens, in a scenario that starts at `start_ns`."""
         return start_ns + round(self.at * 1e9)
 
-    def event_id(self, start_ns: int) -> str:
-        """The id that leads from the XID to the row, the page and the webhook."""
-        detail = "" if self.code is None else str(self.code)
-        return events.event_id(self.event.name, self.hw_id, self.time_unix_nano(start_ns), detail)
+    def happened(self, start_ns: int) -> Happened:
+        """The event as the exporter of its node tells it, id included."""
+        body = f"Accelerator {self.accelerator} ({self.hw_id}) {SENTENCES[self.event.name]}"
+        return Happened(
+            event=self.event,
+            hw_id=self.hw_id,
+            time_unix_nano=self.time_unix_nano(start_ns),
+            body=f"{body} {self.code}." if self.code is not None else f"{body}.",
+            xid=self.code,
+        )
 
 
 def happenings(scenario: Scenario, factory: Factory) -> list[Happening]:
@@ -83,31 +95,20 @@ def _events(scenario: Scenario, factory: Factory) -> Iterator[Happening]:
 _KINDS: Final[dict[type, events.Event]] = {Xid: events.XID, Lost: events.LOST, Hang: events.UNRESPONSIVE}
 
 
-def log_body(happening: Happening, who: NodeIdentity, start_ns: int) -> bytes:
+def log_body(happened: Happened, who: NodeIdentity) -> bytes:
     """The OTLP export of one event."""
-    attributes: dict[str, str | int] = {
-        events.EVENT_ID: happening.event_id(start_ns),
-        resource.HW_ID: happening.hw_id,
-    }
-    if happening.code is not None:
-        attributes[events.XID_CODE] = happening.code
-    time = happening.time_unix_nano(start_ns)
+    attributes: dict[str, str | int] = {resource.HW_ID: happened.hw_id, events.EVENT_ID: happened.id}
+    if happened.xid is not None:
+        attributes[events.XID_CODE] = happened.xid
+    severity = happened.event.severity
     record = LogRecord(
-        timestamp=time,
-        observed_timestamp=time,
-        severity_text=SEVERITY_TEXT[happening.event.severity],
-        severity_number=SeverityNumber(events.SEVERITY_NUMBER[happening.event.severity]),
-        body=text(happening),
+        timestamp=happened.time_unix_nano,
+        observed_timestamp=happened.time_unix_nano,
+        severity_number=SeverityNumber(events.SEVERITY_NUMBER[severity]),
+        severity_text=severity,
+        body=happened.body,
         attributes=attributes,
-        event_name=happening.event.name,
+        event_name=happened.event.name,
     )
     readable = ReadableLogRecord(record, points.resource(who), points.SCOPE)
     return encode_logs([readable]).SerializeToString()
-
-
-def text(happening: Happening) -> str:
-    """The event in a sentence."""
-    thing = f"accelerator {happening.accelerator} ({happening.hw_id})"
-    if happening.code is not None:
-        return f"XID {happening.code} on {thing}"
-    return f"{thing}: {happening.event.description}"

@@ -100,7 +100,7 @@ class Ledger:
         for event in happenings(self._scenario, self._world.factory):
             if 0 <= event.at < self._duration:
                 yield EventTruth(
-                    event_id=event.event_id(self._start_ns),
+                    event_id=event.happened(self._start_ns).id,
                     time=iso(self._start_ns, event.at),
                     name=event.event.name,
                     factory=event.factory,

@@ -21,7 +21,7 @@ ATTEMPTS: Final = 6
 LONGEST_WAIT: Final = 30.0
 """Seconds; a receiver that asks for more patience than this is asked again after this."""
 RETRYABLE: Final = frozenset({408, 429, 502, 503, 504})
-WAITING: Final = 256
+WAITING: Final = 64
 """Exports that wait for one connection, before the simulation itself waits."""
 
 
