@@ -34,7 +34,7 @@ class Database:
         Raises:
             GigawatchError: it does not.
         """
-        with connect.connect(self.dsn, application_name=NAME, connect_timeout=5) as connection:
+        with connect.connect(self.dsn, application_name=NAME) as connection:
             return migrate.check(connection)
 
     async def open(self) -> Store:

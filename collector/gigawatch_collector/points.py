@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
     from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-    from gigawatch_collector.batch import Series, Value
+    from gigawatch_collector.batch import Series, Time, Value
     from gigawatch_collector.window import Window
+    from gigawatch_contract.metrics import Table
 
 NO_RECORDED_VALUE: Final = metrics_pb2.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 CUMULATIVE: Final = metrics_pb2.AGGREGATION_TEMPORALITY_CUMULATIVE
 TEMPORALITY: Final = {CUMULATIVE: "cumulative", metrics_pb2.AGGREGATION_TEMPORALITY_DELTA: "delta"}
-WIDTH: Final = {"accelerator": len(ACCELERATOR.readings), "node": len(NODE.readings)}
 
 
 def decode_metrics(request: ExportMetricsServiceRequest, window: Window) -> Batch:
@@ -147,12 +147,7 @@ class _Reader:
             value = stored(value, slot.type)
             if value is None:
                 self._batch.nulled["out_of_range"] += 1
-        row = Row([None] * WIDTH[known.table])
-        time = point.time_unix_nano // 1000
-        if known.table == "accelerator":
-            row = self._telemetry.accelerators.setdefault((text(hw_id), time), row)
-        else:
-            row = self._telemetry.nodes.setdefault(time, row)
+        row = self._row(known.table, text(hw_id), point.time_unix_nano // 1000)
         since = point.start_time_unix_nano // 1000 if slot.counter and point.start_time_unix_nano else None
         if since is not None and (row.since is None or row.since < since):
             row.since = since
@@ -166,6 +161,16 @@ class _Reader:
         else:
             self._batch.conflict += 1
         return True
+
+    def _row(self, table: Table, hw_id: str, time: Time) -> Row:
+        """The row that a point belongs to."""
+        if table == "accelerator":
+            rows, key = self._telemetry.accelerators, (hw_id, time)
+            row = rows.get(key)
+            if row is None:
+                row = rows[key] = Row([None] * len(ACCELERATOR.readings))
+            return row
+        return self._telemetry.nodes.setdefault(time, Row([None] * len(NODE.readings)))
 
     def _other(self, kind: str, point: metrics_pb2.NumberDataPoint, value: Value) -> None:
         identity = self._series(kind, point.attributes)

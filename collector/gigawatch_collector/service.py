@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import uvicorn
+from prometheus_client import disable_created_metrics
 
 from gigawatch_collector import over_grpc
 from gigawatch_collector.health import Health
@@ -57,6 +58,7 @@ async def serve(settings: Settings, database: Database, ready: Callable[[str], N
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, ending.set)
     grade = await asyncio.to_thread(database.check)
+    disable_created_metrics()  # a second series for each counter, which says nothing here
     meters = Meters()
     writer = Writer(database.open, meters, batch_points=settings.batch_points, timeout=settings.commit_timeout)
     await writer.start()

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gigawatch_collector.meters import PREFIX
+
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
 READY: Final = re.compile(r"ready: OTLP/HTTP on (http://\S+), gRPC (?:on (\S+)|off), database (\w+) grade")
 COMMAND: Final = "import sys; from gigawatch_collector.cli import main; sys.exit(main())"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the collector answered over HTTP."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 @dataclass(slots=True)
@@ -31,6 +48,38 @@ class Collector:
     grade: str
     log: list[str] = field(default_factory=list[str])
     """Its lines on stderr."""
+
+    def post(self, body: bytes, *, signal: str = "metrics", json: bool = False, gzipped: bool = False) -> Reply:
+        """Send an export over HTTP."""
+        headers = {"content-type": "application/json" if json else "application/x-protobuf"}
+        if gzipped:
+            headers["content-encoding"] = "gzip"
+        return ask(f"{self.http}/v1/{signal}", gzip.compress(body) if gzipped else body, headers)
+
+    def figures(self) -> dict[str, float]:
+        """The collector's figures about itself, without the prefix: `stored_points_total{signal="metrics"}`."""
+        lines = ask(f"{self.http}/metrics").body.decode().splitlines()
+        pairs = (line.rpartition(" ") for line in lines if line.startswith(PREFIX))
+        return {name.removeprefix(PREFIX): float(value) for name, _, value in pairs}
+
+    @contextmanager
+    def half_sent(self, body: bytes) -> Generator[None]:
+        """A sender that has sent all of its body but the last byte, and waits."""
+        host, _, port = self.http.removeprefix("http://").rpartition(":")
+        head = (
+            f"POST /v1/metrics HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-protobuf\r\n"
+            f"Content-Length: {len(body) + 1}\r\n\r\n"
+        )
+        with socket.create_connection((host, int(port)), 10) as sender:
+            sender.sendall(head.encode() + body)
+            while self.figures()["in_flight_bytes"] < len(body):
+                time.sleep(0.01)
+            yield
+
+    def peak_memory(self) -> int:
+        """The most bytes of memory that it has had."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text("ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
     def kill(self) -> None:
         """End it as a crash does."""
@@ -86,3 +135,16 @@ def _listen(collector: Collector) -> None:
     """Keep what it logs: a full pipe would stop it."""
     assert collector.process.stderr is not None
     collector.log.extend(line.rstrip() for line in collector.process.stderr)
+
+
+def ask(
+    url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, method: str | None = None
+) -> Reply:
+    """One HTTP request; an error status is a reply like any other."""
+    request = urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310 - our own address
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return Reply(answer.status, {key.lower(): value for key, value in answer.headers.items()}, answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Reply(error.code, {key.lower(): value for key, value in error.headers.items()}, error.read())
