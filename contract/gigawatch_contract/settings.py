@@ -27,10 +27,7 @@ T = TypeVar("T")
 
 def setting(default: Any = dataclasses.MISSING, *, help: str, shared: str | None = None) -> Any:  # noqa: A002 - argparse's word
     """A field of a Settings class. `shared` names one environment variable that several parts read."""
-    metadata = {"help": help, "shared": shared}
-    if isinstance(default, (list, dict)):
-        return dataclasses.field(default_factory=lambda: default, metadata=metadata)  # pyright: ignore[reportUnknownVariableType]
-    return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata={"help": help, "shared": shared})
 
 
 def add_arguments(parser: argparse.ArgumentParser, settings: type[Any], part: str) -> None:
@@ -58,7 +55,7 @@ def load(settings: type[T], part: str, arguments: argparse.Namespace, environ: M
     path: Path | None = arguments.config
     table = _table(path, part) if path else {}
     hints = typing.get_type_hints(settings)
-    fields = {field.name: field for field in dataclasses.fields(settings)}  # pyright: ignore[reportArgumentType]
+    fields = {field.name: field for field in dataclasses.fields(settings)}  # pyright: ignore[reportArgumentType] - T is a dataclass
     for key in table:
         if key not in fields:
             known = ", ".join(sorted(fields))

@@ -15,22 +15,12 @@ from gigawatch_programme.inventory import Node, changes
 from gigawatch_programme.table import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import psycopg
 
-    from gigawatch_database.testing import Database
 
 MONDAY = dt.datetime(2026, 11, 16, 8, tzinfo=dt.UTC)
 TUESDAY = MONDAY + dt.timedelta(days=1)
 HEADER = "factory_id,host_name,rack,accelerators,model\n"
-
-
-@pytest.fixture(params=["database", "plain_database"])
-def connection(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
-    database: Database = request.getfixturevalue(request.param)
-    with database.connect() as connection:
-        yield connection
 
 
 def node(host: str, accelerators: int = 8, *, factory: str = "sim-aurora", rack: str | None = "r1") -> Node:

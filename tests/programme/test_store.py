@@ -16,18 +16,8 @@ from gigawatch_programme.sheets import SHEETS
 from gigawatch_programme.table import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gigawatch_database.testing import Database
     from gigawatch_programme.registry import Registry
-
-
-@pytest.fixture(params=["database", "plain_database"])
-def connection(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
-    """A connection to a fresh database of each grade."""
-    database: Database = request.getfixturevalue(request.param)
-    with database.connect() as connection:
-        yield connection
 
 
 @pytest.fixture
