@@ -104,7 +104,7 @@ def read(file: str, body: bytes, columns: Sequence[Column], unique: Sequence[str
         named = {name: cells[position] for name, position in positions.items()}
         key = tuple(named[name] for name in unique) if unique else tuple(cells)
         if key in seen:
-            what = "the whole row" if not unique else " and ".join(f'{name} "{named[name]}"' for name in unique)
+            what = "the whole row" if not unique else " and ".join(f'{name} "{shown(named[name])}"' for name in unique)
             problems.append(Problem(file, f"{what} is already in row {seen[key]}", number))
         seen.setdefault(key, number)
         values: dict[str, Any] = {}

@@ -188,6 +188,8 @@ def test_a_message_never_hands_the_terminal_what_it_would_obey() -> None:
     (line,) = cell("count", "\x1b]0;owned\x07")
     assert line.isprintable()
     assert "\\u001b" in line
+    *_, line = said(f"{HEADER}\n\x1b[2J,1,,,,,,,,\n\x1b[2J,2,,,,,,,,\n", unique=("name",))
+    assert line.isprintable()
 
 
 @given(st.binary(max_size=400))
