@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 F = TypeVar("F", bound=Evidence)
 
-QUALIFIERS: Final = {"exact": "", "about": "about ", "more_than": "over ", "up_to": "up to ", "range": ""}
+QUALIFIERS: Final = {"exact": "", "about": "about ", "more_than": "more than ", "up_to": "up to ", "range": ""}
 NOT_DISCLOSED: Final = "not disclosed"
 NOTHING: Final = "-"
 DIFFER: Final = "; sources differ:"
@@ -24,7 +24,7 @@ LEGEND: Final = (
 
 
 def count(capacity: Capacity) -> str:
-    """`23,536`, `about 24,000`, `over 2,100`, `650 to 700`, `not disclosed`."""
+    """`23,536`, `about 24,000`, `more than 2,100`, `650 to 700`, `not disclosed`."""
     if capacity.accelerators is None:
         return NOT_DISCLOSED
     highest = f" to {capacity.accelerators_max:,}" if capacity.accelerators_max is not None else ""
