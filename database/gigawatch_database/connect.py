@@ -24,11 +24,11 @@ _WRONG_SETTING = (
     "does not exist",
     "no password supplied",
     "no pg_hba.conf entry",
-    "translate host name",
+    "invalid port number",
 )
 
 
-def connect(dsn: str, *, application_name: str, **options: int | str | None) -> psycopg.Connection:
+def connect(dsn: str, *, application_name: str, connect_timeout: int | None = None) -> psycopg.Connection:
     """A connection in UTC that commits each statement; several that belong together go in `connection.transaction()`.
 
     Autocommit, because an idle service in an open transaction keeps PostgreSQL from cleaning up behind it.
@@ -38,9 +38,9 @@ def connect(dsn: str, *, application_name: str, **options: int | str | None) -> 
         Unavailable: the server does not answer.
     """
     where = describe(dsn)
-    defaults = {"connect_timeout": TIMEOUT_S, "application_name": application_name}
+    timeout = connect_timeout or int(conninfo_to_dict(dsn).get("connect_timeout") or TIMEOUT_S)
     try:
-        connection = psycopg.connect(dsn, autocommit=True, **{**defaults, **options})  # pyright: ignore[reportArgumentType]
+        connection = psycopg.connect(dsn, autocommit=True, application_name=application_name, connect_timeout=timeout)
     except psycopg.Error as error:
         reason = str(error).partition("\n")[0].rpartition("failed: ")[2].removeprefix("FATAL:").strip()
         if any(words in reason for words in _WRONG_SETTING):

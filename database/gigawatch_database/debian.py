@@ -83,7 +83,7 @@ def mirror(etc: Path) -> Mirror | None:
         for entry in _entries(etc / "apt")
         if "main" in entry["components"].split() and suites & set(entry["suites"].split())
         for uri in entry["uris"].split()
-        if not uri.startswith(("cdrom:", "file:", "copy:"))
+        if not uri.startswith("cdrom:")
     ]
     return min(entries, key=lambda entry: not entry.uri.rstrip("/").endswith("/debian"), default=None)
 

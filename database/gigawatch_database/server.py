@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 USER = DATABASE = "gigawatch"
 TIMEOUT_S = 60
 """For a start, recovery after a crash included, and for a stop."""
-ATTEMPTS = 3
-"""A free port may be taken by another before the server has it."""
+PASSING = {"could not bind": 0, "still in use": 1, "already exists": 1}
+"""What keeps a server from starting and passes, with the seconds to wait: a free port was taken by another before the
+server had it; a server that was killed, or one of its processes, has not quite ended."""
+ATTEMPTS = 5
 LOG_LIMIT = 10_000_000
 """Bytes; a longer log is put aside as log.1 at the next start."""
 
@@ -93,6 +95,7 @@ def start(folder: Folder, facts: Made, programs: Installation, *, throw_away: bo
     settings = {**SETTINGS, **(TIMESCALE if facts.timescaledb else {}), **(THROW_AWAY if throw_away else {})}
     words = ""
     for _ in range(ATTEMPTS):
+        _forget_zombie(folder)
         port = _free_port()
         lines = [f"{name} = '{value}'\n" for name, value in {**settings, "port": str(port)}.items()]
         folder.write(folder.postgres / "postgresql.auto.conf", "".join(lines), handed_over=True)
@@ -104,8 +107,10 @@ def start(folder: Folder, facts: Made, programs: Installation, *, throw_away: bo
         with folder.log.open("rb") as log:
             log.seek(begin)
             words = log.read().decode("utf-8", "replace")
-        if "could not bind" not in words:
+        pause = next((pause for reason, pause in PASSING.items() if reason in words), None)
+        if pause is None:
             break
+        time.sleep(pause)
     raise Unavailable(f"the database server does not start; {folder.log} ends: {folders.last_words(words)}")
 
 
@@ -118,7 +123,7 @@ def stop(folder: Folder) -> bool:
     if not running(folder):
         return False
     notes = folder.postgres / "postmaster.pid"
-    os.kill(int(notes.read_text().splitlines()[0]), signal.SIGINT)  # PostgreSQL's "fast shutdown"
+    os.kill(_pid(folder), signal.SIGINT)  # PostgreSQL's "fast shutdown"
     deadline = time.monotonic() + TIMEOUT_S
     while notes.exists():
         if time.monotonic() > deadline:
@@ -137,12 +142,37 @@ def _create_database(folder: Folder, facts: Made, port: int) -> None:
             connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
 
 
-def _port(folder: Folder) -> int | None:
-    """The port in the server's own notes: they are there while it runs, and after it was killed."""
+def _forget_zombie(folder: Folder) -> None:
+    """Write a process that cannot be in place of a zombie's in the server's notes.
+
+    In a container whose first process reaps no orphans, a killed server stays a zombie, and PostgreSQL takes that for
+    alive. The rest of the notes stays: by it PostgreSQL sees that no process still has the old one's memory.
+    """
+    notes = folder.postgres / "postmaster.pid"
     try:
-        return int((folder.postgres / "postmaster.pid").read_text().splitlines()[3])
+        pid = _pid(folder)
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
+    except (OSError, ValueError, IndexError):
+        return
+    if state == "Z":
+        nobody = 2**22 + 1  # Linux counts processes up to 2**22
+        folder.write(notes, notes.read_text("utf-8").replace(f"{pid}\n", f"{nobody}\n", 1), handed_over=True)
+
+
+def _pid(folder: Folder) -> int:
+    return int(_notes(folder)[0])
+
+
+def _port(folder: Folder) -> int | None:
+    try:
+        return int(_notes(folder)[3])
     except (OSError, IndexError, ValueError):
         return None
+
+
+def _notes(folder: Folder) -> list[str]:
+    """The server's own notes: its process, folder, start and port. They are there while it runs, and after a kill."""
+    return (folder.postgres / "postmaster.pid").read_text("utf-8").splitlines()
 
 
 def _dsn(folder: Folder, port: int, database: str = DATABASE) -> str:
