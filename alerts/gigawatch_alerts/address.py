@@ -30,6 +30,7 @@ _SPECIAL: Final[dict[str, Network]] = {
     "for protocols (Teredo, ORCHID)": IPv6Network("2001::/23"),
     "for documentation": IPv6Network("3fff::/20"),
     "a 6to4 relay": IPv4Network("192.88.99.0/24"),
+    "for protocols": IPv4Network("192.0.0.0/24"),
 }
 
 

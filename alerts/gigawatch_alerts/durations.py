@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 _UNITS: Final = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}  # in seconds
-_DURATION: Final = re.compile("".join(rf"(?:(\d+){unit})?" for unit in _UNITS))
+_DURATION: Final = re.compile("".join(rf"(?:([0-9]+){unit})?" for unit in _UNITS))
 _LONGEST: Final = timedelta(days=100 * 365)
 
 

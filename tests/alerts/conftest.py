@@ -142,3 +142,53 @@ def fleet(either: Database) -> Generator[Fleet]:
 def rule_file(tmp_path: Path) -> Path:
     """Where a test writes its rules."""
     return tmp_path / "rules.yaml"
+
+
+class Things:
+    """A table of three things that a test makes active, clear or unknown, and a rule over it."""
+
+    names = ("a", "b", "c")
+
+    def __init__(self, database: Database, path: Path) -> None:
+        self.database = database
+        self.path = path
+        self.connection = database.connect()
+        self.connection.execute("CREATE TABLE thing (factory text, name text PRIMARY KEY, seen text)")
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.connection.execute(
+            "TRUNCATE thing, alert_instance, alert_transition, alert_evaluation, alert_receiver, alert_group, "
+            "alert_notification, alert_notification_instance, alert_attempt, alert_outbox"
+        )
+
+    def reconnect(self) -> None:
+        """As a new process would."""
+        self.connection.close()
+        self.connection = self.database.connect()
+
+    def show(self, **seen: str) -> None:
+        """What is to be seen of each thing: `active`, `clear` or nothing at all (`unknown`)."""
+        for name, word in seen.items():
+            self.connection.execute(
+                "INSERT INTO thing VALUES ('f1', %s, %s) ON CONFLICT (name) DO UPDATE SET seen = excluded.seen",
+                [name, word],
+            )
+
+    def rules(self, more: str = "", condition: str = "", group: str = "") -> tuple[rules.Group, ...]:
+        """The rule Thing; `more` are further lines of it, `group` of its group."""
+        found = condition or "SELECT factory, name AS thing, 1.5 AS value FROM thing WHERE seen = 'active'"
+        self.path.write_text(
+            f"groups:\n- name: things\n{group}  rules:\n  - alert: Thing\n    condition: >-\n      {found}\n"
+            f"    known: SELECT name AS thing FROM thing WHERE seen <> 'unknown'\n{more}"
+        )
+        return rules.load([self.path])
+
+
+@pytest.fixture
+def things(database: Database, rule_file: Path) -> Generator[Things]:
+    """Three things and a rule over them."""
+    found = Things(database, rule_file)
+    yield found
+    found.connection.close()
