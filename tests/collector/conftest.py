@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from gigawatch_collector import testing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+
+    from google.protobuf.message import Message
 
     from gigawatch_database.testing import Database, Server
 
@@ -165,3 +168,61 @@ def relaying(target: int) -> Generator[Relay]:
 def relay() -> Callable[[int], Any]:
     """Makes a relay to a port."""
     return relaying
+
+
+def build_messages(message: type[Message]) -> st.SearchStrategy[Any]:
+    """Any message of a type, with every field that it may have, within the depth that a sender would use."""
+    return _message(message.DESCRIPTOR, message, 0)
+
+
+def _message(descriptor: Any, message: Any, depth: int) -> st.SearchStrategy[Any]:
+    fields = {
+        field.name: st.lists(_value(field, depth), min_size=field.name in SPINE, max_size=2)
+        if field.is_repeated
+        else _value(field, depth)
+        for field in descriptor.fields
+        if field.message_type is None or depth < DEPTHS.get(field.message_type.name, 12)
+    }
+    spine = {name: value for name, value in fields.items() if name in SPINE}
+    rest = {name: value for name, value in fields.items() if name not in SPINE}
+    given = st.fixed_dictionaries(spine, optional=rest).map(_one_of_each(descriptor))
+    return given.map(lambda found: message(**found)) if message else given
+
+
+def _one_of_each(descriptor: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Keeps one field of each oneof, as a message does."""
+
+    def keep(found: dict[str, Any]) -> dict[str, Any]:
+        groups = [[field.name for field in one.fields] for one in descriptor.oneofs]
+        drop = {name for names in groups for name in [name for name in names if name in found][1:]}
+        return {name: value for name, value in found.items() if name not in drop}
+
+    return keep
+
+
+SPINE = {"resource_metrics", "scope_metrics", "metrics", "data_points", "resource_logs", "scope_logs", "log_records"}
+"""Fields without which a message says nothing."""
+DEPTHS = {"AnyValue": 9, "ArrayValue": 8, "KeyValueList": 8}
+
+
+def _value(field: Any, depth: int) -> st.SearchStrategy[Any]:
+    if field.message_type is not None:
+        return st.deferred(lambda: _message(field.message_type, None, depth + 1))
+    kinds: dict[Any, st.SearchStrategy[Any]] = {
+        field.CPPTYPE_STRING: st.text(max_size=8) if field.type == field.TYPE_STRING else st.binary(max_size=4),
+        field.CPPTYPE_BOOL: st.booleans(),
+        field.CPPTYPE_DOUBLE: st.floats(),
+        field.CPPTYPE_FLOAT: st.floats(width=32),
+        field.CPPTYPE_ENUM: st.integers(0, 2),
+        field.CPPTYPE_INT32: st.integers(-(2**31), 2**31 - 1),
+        field.CPPTYPE_UINT32: st.integers(0, 2**32 - 1),
+        field.CPPTYPE_INT64: st.integers(-(2**63), 2**63 - 1),
+        field.CPPTYPE_UINT64: st.integers(0, 2**64 - 1),
+    }
+    return kinds[field.cpp_type]
+
+
+@pytest.fixture(scope="session")
+def messages() -> Callable[[type[Message]], st.SearchStrategy[Any]]:
+    """Any message of a type."""
+    return build_messages
