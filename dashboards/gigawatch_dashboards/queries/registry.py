@@ -1,0 +1,112 @@
+"""What is publicly said of the real factories, as the newest import of the registry has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psycopg.rows import class_row
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from psycopg import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """A factory of the programme, and who says so. `read` tells how near to the owner of the fact the reader was."""
+
+    factory_id: str
+    official_name: str
+    country: str
+    city: str
+    host: str
+    partners: list[str]
+    selection_round: int
+    selection_date: date
+    source: str | None
+    read: str
+    stated_on: str | None
+    cites: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A machine of a factory; None is not disclosed."""
+
+    factory_id: str
+    system: str
+    role: str
+    vendor: str | None
+    accelerator: str | None
+    status: str
+    status_as_of: str | None
+    source: str | None
+    read: str
+    cites: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What one source said of the accelerators of a system at a stage; sources that disagree stand side by side."""
+
+    factory_id: str
+    system: str
+    stage: str
+    accelerators: int | None
+    accelerators_max: int | None
+    qualifier: str
+    model: str | None
+    as_of: str | None
+    source: str | None
+    read: str
+    cites: str | None
+    note: str | None
+
+
+def factories(connection: Connection, factory_id: str | None = None) -> list[Factory]:
+    """All factories, or one, by country and name: an order that ranks nobody."""
+    with connection.cursor(row_factory=class_row(Factory)) as cursor:
+        return cursor.execute(
+            """
+            SELECT factory_id, official_name, country, city, host, partners, selection_round, selection_date, source,
+              read, stated_on_text AS stated_on, cites, note
+            FROM programme_factory_current
+            WHERE %(factory)s::text IS NULL OR factory_id = %(factory)s
+            ORDER BY country, official_name
+            """,
+            {"factory": factory_id},
+        ).fetchall()
+
+
+def systems(connection: Connection, factory_id: str | None = None) -> list[System]:
+    """The machines of all factories, or of one, in the registry's order."""
+    with connection.cursor(row_factory=class_row(System)) as cursor:
+        return cursor.execute(
+            """
+            SELECT factory_id, system, role, vendor, accelerator, status, status_as_of_text AS status_as_of, source,
+              read, cites, note
+            FROM programme_system_current
+            WHERE %(factory)s::text IS NULL OR factory_id = %(factory)s
+            ORDER BY row
+            """,
+            {"factory": factory_id},
+        ).fetchall()
+
+
+def capacities(connection: Connection, factory_id: str | None = None) -> list[Capacity]:
+    """What was said of accelerators, of all factories or of one, in the registry's order."""
+    with connection.cursor(row_factory=class_row(Capacity)) as cursor:
+        return cursor.execute(
+            """
+            SELECT factory_id, system, stage, accelerators, accelerators_max, qualifier, model, as_of_text AS as_of,
+              source, read, cites, note
+            FROM programme_capacity_current
+            WHERE %(factory)s::text IS NULL OR factory_id = %(factory)s
+            ORDER BY row
+            """,
+            {"factory": factory_id},
+        ).fetchall()
