@@ -10,6 +10,8 @@ from gigawatch_exporters.simulator import span
 
 LONGEST_HISTORY = 86_400.0
 """A collector takes 26 hours of the past."""
+EARLIEST, LATEST = 1e8, 4e9
+"""Unix times between 1973 and 2096: what is beside them is a slip of the keyboard, or milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,16 @@ def _moment(text: str, now: float) -> float:
     if text[:1] in {"-", "+"}:
         return now + _span(text, "start")
     try:
-        return float(text)
+        found = float(text) if text.replace(".", "", 1).isdecimal() else _iso(text)
     except ValueError:
-        pass
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
+        found = -1.0
+    if not EARLIEST <= found <= LATEST:
         raise ConfigurationError(
             f"start = {text!r} is not a time such as 2026-11-23T12:00:00Z, nor a span from now such as -30m"
-        ) from None
+        )
+    return found
+
+
+def _iso(text: str) -> float:
+    found = datetime.fromisoformat(text)
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

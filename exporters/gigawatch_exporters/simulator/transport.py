@@ -37,12 +37,8 @@ class Connection:
     """Posts OTLP bodies; connects anew when the receiver has closed. Not for several threads."""
 
     def __init__(self, endpoint: str) -> None:
-        address = urlsplit(endpoint)
-        if address.scheme not in {"http", "https"} or not address.hostname:
-            raise ConfigurationError(f"endpoint = {endpoint!r} is not like http://127.0.0.1:4318")
-        kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-        self._connection: Final = kind(address.hostname, address.port, timeout=TIMEOUT)
-        self._path: Final = address.path.rstrip("/")
+        kind, host, port, self._path = _address(endpoint)
+        self._connection: Final = kind(host, port, timeout=TIMEOUT)
 
     def post(self, kind: Literal["metrics", "logs"], body: bytes) -> Answer:
         """Send one export.
@@ -68,6 +64,19 @@ class Connection:
     def close(self) -> None:
         """Hang up."""
         self._connection.close()
+
+
+def _address(endpoint: str) -> tuple[type[http.client.HTTPConnection], str, int | None, str]:
+    """The kind of connection, host, port and path of an address."""
+    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+    try:
+        address = urlsplit(endpoint)
+        kind, host, port = kinds.get(address.scheme), address.hostname, address.port
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        kind = host = port = address = None
+    if kind is None or not host or address is None:
+        raise ConfigurationError(f"endpoint = {endpoint!r} is not like http://127.0.0.1:4318")
+    return kind, host, port, address.path.rstrip("/")
 
 
 def gzipped(body: bytes) -> bytes:
