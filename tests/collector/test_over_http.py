@@ -113,7 +113,7 @@ def test_a_body_over_the_limit_is_too_large(shared_collector: Collector) -> None
 
 def test_a_gzip_bomb_is_refused_without_inflating_it(shared_collector: Collector) -> None:
     before = shared_collector.peak_memory()
-    bomb = gzip.compress(b"\0" * 300_000_000)
+    bomb = gzip.compress(b"\0" * 100_000_000)
     assert len(bomb) < 1_000_000
     reply = ask(f"{shared_collector.http}/v1/metrics", bomb, {"content-type": PROTOBUF, "content-encoding": "gzip"})
     assert reply.status == 413
