@@ -26,7 +26,7 @@ class Observation:
 
 
 def observe(connection: psycopg.Connection, since: datetime) -> Observation:
-    """Read the figures. `since`: a node counts as seen when a sample of it is newer, an event likewise."""
+    """Read the figures. `since`: samples and events count from then on."""
     nodes = connection.execute(
         """
         SELECT i.factory_id || '/' || i.host_name,
@@ -38,7 +38,7 @@ def observe(connection: psycopg.Connection, since: datetime) -> Observation:
         """,
         {"since": since},
     ).fetchall()
-    rows = connection.execute("SELECT count(*) FROM accelerator_sample").fetchone()
+    rows = connection.execute("SELECT count(*) FROM accelerator_sample WHERE time >= %s", [since]).fetchone()
     newest = connection.execute("SELECT max(newest_time) FROM freshness").fetchone()
     events = connection.execute(
         """

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-READY: Final = "ready:"
-"""Every part prints one line that starts with this when it can do its work."""
 STOP_SECONDS: Final = 15.0
+
+
+def says_ready(line: str) -> bool:
+    """Every part prints one line that starts with `ready:` when it can do its work."""
+    return line.startswith("ready:")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,8 @@ class Part:
     name: str
     words: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    ready: Callable[[str], bool] = says_ready
+    """Whether a line that it printed says that it can do its work."""
     wait: float = 60.0
     """Seconds it may take to become ready."""
 
@@ -99,7 +104,7 @@ class Child:
             for line in stream:
                 log.write(line)
                 log.flush()
-                if line.startswith(READY):
+                if not self._ready.is_set() and self.part.ready(line):
                     self._ready.set()
                 if self._on_line:
                     self._on_line(line)
