@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from gigawatch_database.testing import Database, Server
+
+
+# The short forms are the same at each run, and take the time they take on a busy machine.
+settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+settings.load_profile("steady")
 
 
 @pytest.fixture(params=["apache", "plain"])
