@@ -78,7 +78,7 @@ def _check(settings: Settings) -> int:
 
     if settings.prometheus:
         refuse_taken(settings.prometheus_address, settings.prometheus_port, "prometheus_port")
-    Spool(settings.spool_folder, max_bytes=settings.spool_size * 1_000_000, max_age=settings.spool_hours * 3600)
+    Spool(settings.spool_folder, max_bytes=settings.spool_size * 1_000_000, max_age=settings.spool_hours * 3600).close()
     library = connect(settings.plan(time.time()))
     print(f"well: driver {library.driver_version}, {library.count()} accelerators, spool {settings.spool_folder}")
     library.close()

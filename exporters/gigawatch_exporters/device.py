@@ -34,6 +34,10 @@ class XidReport:
     code: int
 
 
+class CannotOpenError(Exception):
+    """An accelerator is on the bus, and the library gives an error in place of it."""
+
+
 class Device(Protocol):
     """One accelerator. A call on it may block for ever."""
 
@@ -59,7 +63,11 @@ class Library(Protocol):
         ...
 
     def open(self, index: int) -> Device | None:
-        """The accelerator at an index; None when it is on the bus and cannot be opened. May block for ever."""
+        """The accelerator at an index; None when it is lost. May block for ever.
+
+        Raises:
+            CannotOpenError: it is on the bus and does not work.
+        """
         ...
 
     def wait_for_xid(self, seconds: float) -> XidReport | None:

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 TURN: Final = 0.5
 """Seconds after which the main loop looks at the time, when nothing is said."""
 STALLED: Final = 10.0
+ENDING: Final = 2.0
 
 
 def phase(name: str, interval: float) -> float:
@@ -74,7 +75,7 @@ class Exporter:
         since, totals = ledger.load(settings.spool_folder, self._era, began)
         self._watch = Watch(counters_since_unix_nano=since, known_totals=totals)
         self._wire = Wire(settings.endpoint, settings.timeout)
-        self._sender = Sender(self._spool, self._wire.post)
+        self._sender = Sender(self._spool, self._wire.post, spread=settings.interval)
         collector = NodeCollector(self.seen, self._sender.tally)
         self._page = (
             Page(settings.prometheus_address, settings.prometheus_port, collector, self.health)
@@ -172,10 +173,10 @@ class Exporter:
             self._happened.put(each)
 
     def _send_all(self) -> None:
-        """Events as they come; an export at the node's place in each interval, the first as soon as there is one."""
+        """Events as they come; an export at the node's place in each interval, the first as soon as all have answered."""
         interval = self._settings.interval
         place = phase(self._settings.node, interval)
-        while not self._watch.complete or any(each.state is None for each in self._watch.accelerators.values()):
+        while not self._all_told() and time.monotonic() < self._started.monotonic + self._settings.deadline:
             if self._send_event(0.05):
                 return
         due = time.time()
@@ -185,6 +186,10 @@ class Exporter:
                 due = ((time.time() - place) // interval + 1) * interval + place
             if self._send_event(due - time.time()):
                 return
+
+    def _all_told(self) -> bool:
+        watch = self._watch
+        return watch.complete and all(each.state for each in watch.accelerators.values())
 
     def _send_event(self, seconds: float) -> bool:
         """Wait so long for an event and send it; whether the daemon ends."""
@@ -218,3 +223,5 @@ class Exporter:
         if self._page:
             self._page.stop()
         self._readers.end()
+        self._outbox.join(ENDING)
+        self._spool.close()

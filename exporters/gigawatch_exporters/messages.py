@@ -30,6 +30,8 @@ class Inventory:
     """All that are on the bus have been opened, or cannot be."""
 
     hw_ids: tuple[str, ...]
+    unopened: int
+    """How many are on the bus and cannot be opened: which they are is not known."""
     driver_version: str | None
 
 

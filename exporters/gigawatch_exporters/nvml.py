@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gigawatch_contract.errors import ConfigurationError, Unavailable
-from gigawatch_exporters.device import Reading, XidReport
+from gigawatch_exporters.device import CannotOpenError, Reading, XidReport
 from gigawatch_exporters.fields import (
     BYTES_OF_EACH_LINK,
     FIELDS,
@@ -133,7 +133,9 @@ class Nvml:
             device = NvmlDevice(handle, str(nvml.nvmlDeviceGetUUID(handle)), str(nvml.nvmlDeviceGetName(handle)))
         except nvml.NVMLError as error:
             log.warning("the accelerator at index %d cannot be opened: %s", index, error)
-            return None
+            if error.value in LOST:
+                return None
+            raise CannotOpenError from error
         with self._lock:
             self._handles[device.hw_id] = handle
             self._names[_address(handle)] = device.hw_id

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from gigawatch_contract.errors import ConfigurationError, GigawatchError
+from gigawatch_exporters.device import CannotOpenError
 from gigawatch_exporters.messages import Answered, Failed, Found, Inventory, Xid, encode
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Reader:
         self._lock = threading.Lock()
         self._to_open = library.count()
         self._opened: dict[int, str] = {}
+        self._unopened = 0
 
     def start(self) -> None:
         """Start the threads; they end with the process."""
@@ -92,11 +94,16 @@ class Reader:
 
     def _serve(self, index: int) -> None:
         """Open one accelerator and read it for ever, on the grid of the period."""
-        device = self._library.open(index)
+        device, unopened = None, 0
+        try:
+            device = self._library.open(index)
+        except CannotOpenError:
+            unopened = 1
         if device is not None:
             self._tell(Found(index=index, hw_id=device.hw_id, model=device.model))
         with self._lock:
             self._to_open -= 1
+            self._unopened += unopened
             if device is not None:
                 self._opened[index] = device.hw_id
         self._tell_inventory()
@@ -109,7 +116,8 @@ class Reader:
             complete = not self._to_open
             hw_ids = tuple(self._opened[index] for index in sorted(self._opened))
         if complete:
-            self._tell(Inventory(hw_ids=hw_ids, driver_version=self._library.driver_version))
+            version = self._library.driver_version
+            self._tell(Inventory(hw_ids=hw_ids, unopened=self._unopened, driver_version=version))
 
     def _listen(self) -> None:
         while True:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from gigawatch_exporters.otlp import KINDS
@@ -28,8 +29,6 @@ LONGEST_PAUSE: Final = 30.0
 LONGEST_ASKED: Final = 600.0
 REPLAY_PAUSE: Final = 0.25
 """Mean seconds between exports of the backlog."""
-REPLAY_SPREAD: Final = 15.0
-"""After an outage, thousands of nodes begin their replay spread over this many seconds."""
 
 LOOK_AGAIN: Final = 1.0
 
@@ -40,7 +39,8 @@ class Pace:
 
     failures: int = 0
     not_before: float = 0.0
-    replay_not_before: float = 0.0
+    replay_not_before: float = math.inf
+    """Never before something live was accepted."""
 
 
 def verdict(answer: Answer) -> Verdict:
@@ -50,14 +50,19 @@ def verdict(answer: Answer) -> Verdict:
     return "refused" if answer.status in AT_FAULT else "later"
 
 
-def after(pace: Pace, answer: Answer, now: float, luck: float) -> Pace:
-    """The pace after an answer. `luck`, from 0 to 1, keeps nodes from acting in step."""
+def after(pace: Pace, answer: Answer, now: float, luck: float, spread: float) -> Pace:
+    """The pace after an answer.
+
+    `luck`, from 0 to 1, keeps nodes from acting in step: after an outage, thousands of them begin their replay spread
+    over `spread` seconds.
+    """
     if verdict(answer) == "later":
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(pace.failures, 10)) * (0.5 + luck)
         asked = min(LONGEST_ASKED, answer.retry_after or 0.0)
-        return Pace(failures=pace.failures + 1, not_before=now + max(pause, asked))
-    spread = REPLAY_SPREAD if pace.failures else 2 * REPLAY_PAUSE
-    return Pace(replay_not_before=max(pace.replay_not_before, now + spread * luck))
+        return replace(pace, failures=pace.failures + 1, not_before=now + max(pause, asked))
+    if pace.failures or pace.replay_not_before == math.inf:
+        return Pace(replay_not_before=now + spread * luck)
+    return Pace(replay_not_before=max(pace.replay_not_before, now + 2 * REPLAY_PAUSE * luck))
 
 
 def due(pace: Pace, live: Entry | None, backlog: Entry | None, now: float) -> tuple[Entry | None, float | None]:
@@ -85,8 +90,9 @@ class Tally:
 class Sender:
     """A thread that empties the spool."""
 
-    def __init__(self, spool: Spool, post: Callable[[Kind, bytes], Answer]) -> None:
+    def __init__(self, spool: Spool, post: Callable[[Kind, bytes], Answer], spread: float) -> None:
         self._spool = spool
+        self._spread = spread
         self._post = post
         self._stopped = threading.Event()
         self.tally = Tally(paces=dict.fromkeys(KINDS, Pace()))
@@ -124,7 +130,7 @@ class Sender:
             self._spool.remove(entry)
             return
         answer = self._post(entry.kind, body)
-        self.tally.paces[entry.kind] = after(self.tally.paces[entry.kind], answer, time.monotonic(), random.random())  # noqa: S311 - spreads load
+        self._keep_pace(entry.kind, answer)
         match verdict(answer):
             case "accepted":
                 self._spool.remove(entry)
@@ -145,3 +151,12 @@ class Sender:
                         "%s could not be sent (%d times now), %d wait in the spool: %s",
                         entry.kind, pace.failures, self._spool.count, answer.reason,
                     )  # fmt: skip
+
+    def _keep_pace(self, kind: Kind, answer: Answer) -> None:
+        now, luck = time.monotonic(), random.random()  # noqa: S311 - spreads load
+        paces = self.tally.paces
+        paces[kind] = after(paces[kind], answer, now, luck, self._spread)
+        if verdict(answer) == "accepted":
+            for other in KINDS:  # the backlog of a kind that has nothing live begins then too
+                if paces[other].replay_not_before == math.inf:
+                    paces[other] = replace(paces[other], replay_not_before=now + self._spread * luck)

@@ -12,7 +12,7 @@ import os
 import re
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from gigawatch_contract.errors import ConfigurationError
 
@@ -61,8 +61,7 @@ class Spool:
         """Exports dropped because the spool was full, or they too old to be accepted."""
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-            self._lock_file = (folder / "lock").open("a")
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock_file = _locked(folder / "lock")
             self._entries = self._left_behind()
         except BlockingIOError as error:
             raise ConfigurationError(f"spool: another exporter uses {folder}; give each its own") from error
@@ -133,6 +132,10 @@ class Spool:
         with self._changed:
             self._changed.wait(seconds)
 
+    def close(self) -> None:
+        """Let another daemon have the folder."""
+        self._lock_file.close()
+
     def wake(self) -> None:
         """Make a wait return."""
         with self._changed:
@@ -173,3 +176,14 @@ class Spool:
             self._entries.remove(entry)
             self._untried.discard(entry)
             (self._folder / entry.name).unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> IO[str]:
+    """An open file that no other process has locked."""
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise
+    return file

@@ -39,6 +39,8 @@ class Watched:
     """When it answered last (monotonic), or when it was first heard of."""
     state: State | None = None
     """None until it has answered, or was given up on."""
+    opened: bool = True
+    """False: it is on the bus, and the reader has nothing to ask it by."""
     duration: float = 0.0
     values: Mapping[str, Value] = field(default_factory=dict[str, "Value"])
 
@@ -93,7 +95,7 @@ def judged(watch: Watch, now: Moment, deadline: float) -> Judgement:
     happened: list[Happened] = []
     for each in watch.accelerators.values():
         silence = now.monotonic - each.heard_at
-        if each.state not in SILENT and silence > deadline:
+        if each.opened and each.state not in SILENT and silence > deadline:
             watch = _with(watch, replace(each, state="unresponsive", values={}))
             body = f"{_name(watch, each.hw_id)} has not answered for {silence:.1f} s."
             happened.append(_event(UNRESPONSIVE, each.hw_id, body, now))
@@ -128,7 +130,7 @@ def snapshot(watch: Watch, now: Moment, started_unix_nano: int, node: Mapping[st
 def _found(watch: Watch, message: Found, now: Moment) -> Watched:
     known = watch.accelerators.get(message.hw_id)
     if known:
-        return replace(known, index=message.index, model=message.model)
+        return replace(known, index=message.index, model=message.model, opened=True, heard_at=now.monotonic)
     totals = watch.known_totals.get(message.hw_id) or Totals(since_unix_nano=watch.counters_since_unix_nano)
     return Watched(
         hw_id=message.hw_id,
@@ -140,11 +142,14 @@ def _found(watch: Watch, message: Found, now: Moment) -> Watched:
 
 
 def _counted(watch: Watch, message: Inventory, now: Moment) -> Judgement:
-    """Who was there and is not among those now on the bus is lost."""
+    """Who was there and is not among those now on the bus is lost, or has failed if as many cannot be opened."""
     happened: list[Happened] = []
-    for each in watch.accelerators.values():
-        if each.hw_id not in message.hw_ids and each.state != "lost":
-            watch = _with(watch, replace(each, state="lost", values={}))
+    missing = [each for each in watch.accelerators.values() if each.hw_id not in message.hw_ids]
+    for each in missing:
+        if len(missing) <= message.unopened:
+            watch = _with(watch, replace(each, state="failed", values={}, opened=False))
+        elif each.state != "lost":
+            watch = _with(watch, replace(each, state="lost", values={}, opened=False))
             happened.append(_lost(watch, each, now))
     return replace(watch, driver_version=message.driver_version, complete=True), tuple(happened)
 
