@@ -42,9 +42,10 @@ soak: ## the long forms: faults, load, fuzz (seeded); takes tens of minutes
 	@scripts/install dev
 	@$(RUN)python -m pytest tests -m soak --timeout=3600 $(ARGS)
 
-docs: ## write the generated documents again (docs/metrics.md)
+docs: ## write the generated documents again (docs/metrics.md, docs/incident.md)
 	@scripts/install dev
 	@$(RUN)python -m gigawatch_contract.docs
+	@$(RUN)python -m gigawatch_exporters.simulator.story
 
 lock: ## pin dependencies anew from the ranges in */pyproject.toml
 	@scripts/lock $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from typing import Any, TypeVar
 
@@ -58,7 +59,7 @@ def tables(document: dict[str, Any], name: str, place: str) -> list[tuple[str, d
 def _value(hint: Any, raw: Any, place: str) -> Any:
     if typing.get_origin(hint) is tuple:
         return _list(_value, typing.get_args(hint), raw, place)
-    if hint is float and isinstance(raw, (int, float)) and not isinstance(raw, bool):
+    if hint is float and isinstance(raw, (int, float)) and not isinstance(raw, bool) and math.isfinite(raw):
         return float(raw)
     if hint in (int, str, bool) and type(raw) is hint:
         return raw
@@ -70,11 +71,12 @@ def _spans(hint: Any, raw: Any, place: str) -> Any:
     if typing.get_origin(hint) is tuple:
         return _list(_spans, typing.get_args(hint), raw, place)
     try:
-        if isinstance(raw, bool):
-            raise TypeError  # noqa: TRY301 - one place words the error
-        return span.seconds(raw)
-    except (TypeError, ValueError, AttributeError):
-        raise ConfigurationError(f"{place} = {raw!r} is not a span of time such as '25s', '2m' or '1h30m'") from None
+        found = span.seconds(raw) if isinstance(raw, (str, int, float)) and not isinstance(raw, bool) else math.nan
+    except ValueError:
+        found = math.nan
+    if math.isfinite(found):
+        return found
+    raise ConfigurationError(f"{place} = {raw!r} is not a span of time such as '25s', '2m' or '1h30m'")
 
 
 def _list(convert: Callable[[Any, Any, str], Any], kinds: tuple[Any, ...], raw: Any, place: str) -> tuple[Any, ...]:

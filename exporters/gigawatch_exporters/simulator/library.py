@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from gigawatch_contract import metrics
 from gigawatch_contract.errors import ConfigurationError
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _PACKAGE: Final = files("gigawatch_exporters.simulator")
 _ACCELERATOR_COLUMNS: Final = frozenset(metric.column for metric in metrics.columns("accelerator"))
+
+
+_TABLES: Final = frozenset({"factory", "job", "mix", "fault", "model"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,8 +44,7 @@ def load(name: str) -> Scenario:
     if not path.is_file():
         raise ConfigurationError(f"there is no scenario {name!r}: give a file, or one of {', '.join(shipped())}")
     document, place = _toml(path), path.name
-    lists = {"factory", "job", "mix", "fault"}
-    head = read(_Head, {word: value for word, value in document.items() if word not in {*lists, "model"}}, place)
+    head = read(_Head, {word: value for word, value in document.items() if word not in _TABLES}, place)
     models = _models(document.get("model", {}), place)
     scenario = Scenario(
         name=path.name.removesuffix(".toml"),
@@ -66,7 +68,7 @@ def shipped() -> list[str]:
 
 def _fault(table: dict[str, Any], where: str) -> Fault:
     kind = table.get("kind")
-    if kind not in FAULTS:
+    if not isinstance(kind, str) or kind not in FAULTS:
         raise ConfigurationError(f"{where}: kind = {kind!r} is not one of: {', '.join(FAULTS)}")
     return read(FAULTS[kind], {word: value for word, value in table.items() if word != "kind"}, where)
 
@@ -75,19 +77,21 @@ def _models(document: Any, place: str) -> dict[str, Model]:
     """The models that ship, and those that the file states itself."""
     if not isinstance(document, dict):
         raise ConfigurationError(f"{place}: model must be tables: [model.NAME]")
-    shipped_models = _toml(_PACKAGE / "models.toml")
-    found = {name: read(Model, table, f"models.toml: [{name}]") for name, table in shipped_models.items()}
-    for name, table in document.items():  # pyright: ignore[reportUnknownVariableType] - TOML is checked by `read`
-        where = f"{place}: [model.{name}]"
-        if not isinstance(table, dict):
-            raise ConfigurationError(f"{where} must be a table")
-        found[str(name)] = model = read(Model, table, where)  # pyright: ignore[reportUnknownArgumentType]
-        for column in model.unsupported:
-            if column not in _ACCELERATOR_COLUMNS:
-                raise ConfigurationError(f"{where}: unsupported: the contract has no column {column!r}")
-        if not model.power_idle < model.power_max or not model.power_min <= model.power_max:
-            raise ConfigurationError(f"{where}: power_max = {model.power_max:g} W is not the highest")
-    return found
+    own = cast("dict[str, Any]", document)
+    found = {name: _model(table, f"models.toml: [{name}]") for name, table in _toml(_PACKAGE / "models.toml").items()}
+    return found | {name: _model(table, f"{place}: [model.{name}]") for name, table in own.items()}
+
+
+def _model(table: Any, where: str) -> Model:
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{where} must be a table")
+    model = read(Model, cast("dict[str, Any]", table), where)
+    for column in model.unsupported:
+        if column not in _ACCELERATOR_COLUMNS:
+            raise ConfigurationError(f"{where}: unsupported: the contract has no column {column!r}")
+    if not model.power_idle < model.power_max or not model.power_min <= model.power_max:
+        raise ConfigurationError(f"{where}: power_max = {model.power_max:g} W is not the highest")
+    return model
 
 
 def _toml(path: Traversable) -> dict[str, Any]:

@@ -23,15 +23,3 @@ def seconds(text: str | float) -> float:
         return float(text)
     sign = -1.0 if found[1] == "-" else 1.0
     return sign * sum(float(number) * UNITS[unit] for number, unit in _PART.findall(found[2]))
-
-
-def words(span: float) -> str:
-    """A span as text that `seconds` reads back: 90 is `1m30s`."""
-    left = abs(span)
-    parts: list[str] = []
-    for unit, size in UNITS.items():
-        count = int(left // size) if unit != "s" else left
-        if count:
-            parts.append(f"{count:g}{unit}")
-            left -= count * size
-    return ("-" if span < 0 else "") + ("".join(parts) or "0s")

@@ -1,6 +1,4 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gigawatch_exporters.simulator import span
 
@@ -17,8 +15,3 @@ def test_a_span_is_read_in_seconds(text: str | float, expected: float) -> None:
 def test_what_is_no_span_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="could not convert"):
         span.seconds(text)
-
-
-@given(st.integers(-10_000_000, 10_000_000))
-def test_words_are_read_back_as_the_same_span(seconds: int) -> None:
-    assert span.seconds(span.words(seconds)) == seconds
