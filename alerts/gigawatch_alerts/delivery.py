@@ -100,6 +100,8 @@ class HttpSender:
             return Answer(error=f"cannot connect: {str(error)[:200]}")
         except (httpx.HTTPError, httpx.InvalidURL):
             return Answer(error="the connection broke before an answer")
+        except Exception as error:  # noqa: BLE001 - a fault of ours with one message must not stop all others
+            return Answer(error=f"a fault of gigawatch: {type(error).__name__}")
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -26,7 +26,7 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict[str, str])
     wait_s: float = 0
-    """Before the answer; None of it is sent earlier."""
+    """Before the answer."""
     close: bool = False
     """Close the connection instead of answering."""
 
@@ -68,10 +68,10 @@ class Sink:
         *,
         file: Path | None = None,
         signing: Sequence[Webhook] = (),
-        reply: Callable[[int], Reply] = lambda _: Reply(),
+        reply: Callable[[int, str], Reply] = lambda _number, _body: Reply(),
         say: Callable[[Received], None] = lambda _: None,
     ) -> None:
-        """`reply` is asked with the number of each request, from 0; `file` gets a line of JSON for each message."""
+        """`reply` is asked with number (from 0) and body of each request; `file` gets a line of JSON for each message."""
         self.received: list[Received] = []
         self._reply = reply
         self._file = file
@@ -111,11 +111,6 @@ class Sink:
         self._server.shutdown()
         self._server.server_close()
 
-    def serve(self) -> None:
-        """Receive until interrupted."""
-        with self._server:
-            self._server.serve_forever()
-
     def _take(self, request: BaseHTTPRequestHandler) -> None:
         length = request.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > MOST_BYTES:
@@ -126,7 +121,7 @@ class Sink:
         with self._lock:
             number = self._count
             self._count += 1
-        reply = self._reply(number)
+        reply = self._reply(number, content)
         status = 0 if reply.close else reply.status if self._welcome(content, headers) else 401
         received = Received(time=datetime.now(UTC), path=request.path, headers=headers, body=content, status=status)
         self._keep(received)

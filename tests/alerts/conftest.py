@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from gigawatch_database.testing import Database
+    from gigawatch_database.testing import Database, Server
 
 START = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 FACTORY = "sim-aurora"
@@ -117,23 +117,40 @@ def shipped() -> tuple[rules.Group, ...]:
     return rules.load([rules.SHIPPED])
 
 
-@pytest.fixture(params=["timescale", "plain"])
-def either(request: pytest.FixtureRequest) -> Database:
-    """A database of each grade in turn."""
-    return request.getfixturevalue("database" if request.param == "timescale" else "plain_database")
+ALERT_TABLES = (
+    "alert_instance, alert_transition, alert_evaluation, alert_receiver, alert_group, alert_notification, "
+    "alert_notification_instance, alert_attempt, alert_outbox"
+)
+
+
+@pytest.fixture(scope="module")
+def shared(timescale: Server) -> Generator[Database]:
+    """One migrated database for the tests of a file, each of which begins anew."""
+    with timescale.database() as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def shared_plain(plain_server: Server) -> Generator[Database]:
+    """As `shared`, without TimescaleDB."""
+    with plain_server.database() as database:
+        yield database
 
 
 @pytest.fixture
-def connection(database: Database) -> Generator[psycopg.Connection]:
-    """A connection to a fresh database."""
-    with database.connect() as connection:
+def connection(shared: Database) -> Generator[psycopg.Connection]:
+    """A connection to a database."""
+    with shared.connect() as connection:
         yield connection
 
 
-@pytest.fixture
-def fleet(either: Database) -> Generator[Fleet]:
+@pytest.fixture(params=["shared", "shared_plain"], ids=["timescale", "plain"])
+def fleet(request: pytest.FixtureRequest) -> Generator[Fleet]:
     """The fleet, on each grade."""
-    with either.connect() as connection:
+    database: Database = request.getfixturevalue(request.param)
+    with database.connect() as connection:
+        connection.execute(f"TRUNCATE factory, inventory_node, {ALERT_TABLES} CASCADE".encode())
+        connection.execute("TRUNCATE accelerator_sample, node_sample")
         connection.execute("SELECT ensure_partitions(%s, %s)", [START - timedelta(hours=1), START + timedelta(hours=2)])
         yield Fleet(connection)
 
@@ -153,15 +170,13 @@ class Things:
         self.database = database
         self.path = path
         self.connection = database.connect()
+        self.connection.execute("DROP TABLE IF EXISTS thing")
         self.connection.execute("CREATE TABLE thing (factory text, name text PRIMARY KEY, seen text)")
         self.forget()
 
     def forget(self) -> None:
         """Begin anew."""
-        self.connection.execute(
-            "TRUNCATE thing, alert_instance, alert_transition, alert_evaluation, alert_receiver, alert_group, "
-            "alert_notification, alert_notification_instance, alert_attempt, alert_outbox"
-        )
+        self.connection.execute(f"TRUNCATE thing, {ALERT_TABLES}".encode())
 
     def reconnect(self) -> None:
         """As a new process would."""
@@ -187,8 +202,8 @@ class Things:
 
 
 @pytest.fixture
-def things(database: Database, rule_file: Path) -> Generator[Things]:
+def things(shared: Database, rule_file: Path) -> Generator[Things]:
     """Three things and a rule over them."""
-    found = Things(database, rule_file)
+    found = Things(shared, rule_file)
     yield found
     found.connection.close()

@@ -7,12 +7,13 @@ import ipaddress
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gigawatch_alerts import address
 from gigawatch_alerts.address import PinnedTransport, Policy, Refused, networks, objection, origin, permitted
 from gigawatch_alerts.sink import Sink
 from gigawatch_contract.errors import ConfigurationError
-from hypothesis import given
-from hypothesis import strategies as st
 
 PUBLIC = Policy()
 HIDDEN = [
@@ -163,7 +164,17 @@ def test_only_the_origin_of_a_url_is_shown(url: str, shown: str) -> None:
     assert origin(address.check_url(url)) == shown
 
 
-@pytest.mark.parametrize("url", ["hooks.example/secret", "ftp://hooks.example/secret", "https:///secret", "https://0177.0.0.1/secret", "https://hooks.example:secret/", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hooks.example/secret",
+        "ftp://hooks.example/secret",
+        "https:///secret",
+        "https://0177.0.0.1/secret",
+        "https://hooks.example:secret/",
+        "",
+    ],
+)
 def test_what_is_no_url_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ConfigurationError, match="webhook") as refused:
         address.check_url(url)

@@ -6,9 +6,10 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from gigawatch_alerts.answers import LONGEST, LONGEST_WISH, Answer, judge, pause
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gigawatch_alerts.answers import LONGEST, LONGEST_WISH, Answer, judge, pause
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

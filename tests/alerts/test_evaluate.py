@@ -9,12 +9,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from gigawatch_alerts import outbox, rules, state, store
 from gigawatch_alerts.evaluate import Context, evaluate, evaluate_at, link_to
 from gigawatch_alerts.routes import Route
 from gigawatch_alerts.state import Episode, Timing
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -133,7 +134,9 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("what", FAILURES)
-def test_a_rule_that_fails_says_so_and_its_alerts_stay(things: Any, caplog: pytest.LogCaptureFixture, what: str) -> None:
+def test_a_rule_that_fails_says_so_and_its_alerts_stay(
+    things: Any, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
     condition, reason = FAILURES[what]
     good = "  - {alert: Other, condition: SELECT name AS thing FROM thing, known: always}\n"
     context = Context(query_timeout=timedelta(seconds=0.3))
@@ -195,7 +198,9 @@ def test_rows_with_the_same_labels_are_one_alert(things: Any) -> None:
 def test_labels_that_are_missing_or_empty_are_no_labels(things: Any) -> None:
     things.show(a="active")
     condition = "SELECT factory, NULL::text AS rack, '' AS node, true AS up, 3::int8 AS n, 0.5::float8 AS x FROM thing"
-    (change,) = evaluate_at(things.connection, things.rules("", condition.replace("SELECT", "SELECT name AS thing,")), NOW)
+    (change,) = evaluate_at(
+        things.connection, things.rules("", condition.replace("SELECT", "SELECT name AS thing,")), NOW
+    )
     assert change.labels == {"alertname": "Thing", "factory": "f1", "thing": "a", "up": "true", "n": "3", "x": "0.5"}
 
 
@@ -250,10 +255,13 @@ def test_a_group_in_other_hands_is_not_evaluated(things: Any) -> None:
     with things.database.connect() as other:
         other.execute("SELECT pg_advisory_lock(hashtextextended('gigawatch alerts things', 0))")
         assert evaluate(things.connection, group, NOW, Context()) is None
+        other.execute("SELECT pg_advisory_unlock_all()")
     outcome = evaluate(things.connection, group, NOW, Context())
     assert outcome is not None
     assert len(outcome.changes) == 1
-    assert rows(things.connection, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+    assert rows(
+        things.connection, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    ) == [(0,)]
 
 
 def test_a_clock_that_was_set_back_stops_no_alert_and_turns_no_time_round(things: Any) -> None:
@@ -270,7 +278,9 @@ def test_a_clock_that_was_set_back_stops_no_alert_and_turns_no_time_round(things
 
 def test_a_lost_connection_leaves_nothing_half_done(things: Any) -> None:
     things.show(a="active")
-    groups = things.rules("  - {alert: Cut, condition: SELECT pg_terminate_backend(pg_backend_pid())::text AS x, known: always}\n")
+    groups = things.rules(
+        "  - {alert: Cut, condition: SELECT pg_terminate_backend(pg_backend_pid())::text AS x, known: always}\n"
+    )
     with pytest.raises(psycopg.OperationalError):
         evaluate_at(things.connection, groups, NOW)
     things.reconnect()

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from gigawatch_alerts import labels
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+from gigawatch_alerts import labels
 
 RECORDED = json.loads((Path(__file__).parent / "data" / "alertmanager-0.25.json").read_text("utf-8"))
 SETS = st.dictionaries(st.from_regex(labels.NAME, fullmatch=True), st.text(min_size=1), max_size=4)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+
 from gigawatch_alerts import conditions, rules
 from gigawatch_contract.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GOOD = """\
 groups:
@@ -73,22 +77,54 @@ MISTAKES = {
     "unknown key of a rule": ("for: 5m", "four: 5m", r":13: groups\[0\]\.rules\[0\]\.four: unknown key"),
     "a key twice": ("for: 5m", "for: 5m\n        for: 6m", r":14: groups\[0\]\.rules\[0\]\.for: stands twice"),
     "no alert": ("alert: Hot\n        condition", "condition", r":6: groups\[0\]\.rules\[0\]: has no 'alert'"),
-    "the name that is ours": ("alert: Hot", "alert: RuleFailed", r":6: .*alert: RuleFailed is the alert that gigawatch"),
+    "the name that is ours": (
+        "alert: Hot",
+        "alert: RuleFailed",
+        r":6: .*alert: RuleFailed is the alert that gigawatch",
+    ),
     "PromQL": ("condition: |", "expr: |", r":7: .*\.expr: PromQL is not read here: write the same as SQL"),
     "a recording rule": ("alert: Hot", "alert: Hot\n        record: x", r":7: .*\.record: recorded series are views"),
     "no known": ("known:", "# known:", r":6: .*has no 'known'"),
     "bad for": ("for: 5m", "for: soon", r":13: .*\.for: 'soon' is not a duration: write it as 30s"),
-    "bad keep_firing_for": ("keep_firing_for: 30s", "keep_firing_for: 1.5m", r":14: .*\.keep_firing_for: '1\.5m' is not"),
+    "bad keep_firing_for": (
+        "keep_firing_for: 30s",
+        "keep_firing_for: 1.5m",
+        r":14: .*\.keep_firing_for: '1\.5m' is not",
+    ),
     "bad template": ("{{ $value }}", "{{ $valu }}", r":17: .*\.annotations\.summary: bad template: \{\{ \$valu \}\}"),
     "open template": ("{{ $value }}", "{{ $value", r":17: .*\.annotations\.summary: bad template"),
-    "a label that varies": ("severity: warning", 'severity: "{{ $value }}"', r":15: .*\.labels\.severity: a label tells"),
-    "a label named alertname": ("severity: warning", "alertname: x", r":15: .*\.labels\.alertname: the alert's name is in"),
+    "a label that varies": (
+        "severity: warning",
+        'severity: "{{ $value }}"',
+        r":15: .*\.labels\.severity: a label tells",
+    ),
+    "a label named alertname": (
+        "severity: warning",
+        "alertname: x",
+        r":15: .*\.labels\.alertname: the alert's name is in",
+    ),
     "a label's name": ("severity: warning", "my-label: x", r":15: .*\.labels\.my-label: is not a name"),
     "a label that is a list": ("severity: warning", "severity: [x]", r":15: .*\.labels\.severity: must be text"),
-    "another parameter": ("%(now)s::timestamptz - interval '1 min' AND", "%(then)s AND", r":10: .*'%\(then\)s': the only"),
-    "a single percent sign": ("'%%T4%%'", "'%T4%%'", r":10: .*condition: '%': the only parameter is %\(now\)s; write %%"),
-    "the database's clock": ("%(now)s::timestamptz - interval '1 min' AND", "now() AND", r":10: .*now\(\) is the clock"),
-    "empty condition": (GOOD[GOOD.index("|") : GOOD.index("        known")], "''\n", r":7: .*condition: must not be empty"),
+    "another parameter": (
+        "%(now)s::timestamptz - interval '1 min' AND",
+        "%(then)s AND",
+        r":10: .*'%\(then\)s': the only",
+    ),
+    "a single percent sign": (
+        "'%%T4%%'",
+        "'%T4%%'",
+        r":10: .*condition: '%': the only parameter is %\(now\)s; write %%",
+    ),
+    "the database's clock": (
+        "%(now)s::timestamptz - interval '1 min' AND",
+        "now() AND",
+        r":10: .*now\(\) is the clock",
+    ),
+    "empty condition": (
+        GOOD[GOOD.index("|") : GOOD.index("        known")],
+        "''\n",
+        r":7: .*condition: must not be empty",
+    ),
 }
 
 
@@ -116,7 +152,12 @@ def test_names_are_unique_over_all_files(rule_file: Path, tmp_path: Path, old: s
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(b"", "is empty"), (b"\xff\xfe", "is not UTF-8"), (b"groups: *x", "is not YAML"), (b"- a\n- b", "must be a mapping")],
+    [
+        (b"", "is empty"),
+        (b"\xff\xfe", "is not UTF-8"),
+        (b"groups: *x", "is not YAML"),
+        (b"- a\n- b", "must be a mapping"),
+    ],
 )
 def test_what_is_no_rule_file_is_refused(rule_file: Path, content: bytes, complaint: str) -> None:
     rule_file.write_bytes(content)
@@ -145,14 +186,38 @@ ASKED = {
     "unknown column": ("max(temperature)", "max(temprature)", r':8: .*condition: column "temprature" does not exist'),
     "syntax": ("GROUP BY hw_id", "GROUP hw_id", r":11: .*condition: syntax error .*; it must be one SELECT"),
     "two statements": ("GROUP BY hw_id", "GROUP BY hw_id; SELECT 1", r":11: .*condition: .*it must be one SELECT"),
-    "no SELECT": (GOOD[GOOD.index("SELECT") : GOOD.index("        known")], "DELETE FROM node\n", r":8: .*must be one SELECT"),
-    "unknown column in known": ("known: SELECT hw_id", "known: SELECT hwid", r':12: .*known: column "hwid" does not exist'),
-    "known of another label": ("known: SELECT hw_id AS accelerator", "known: SELECT hw_id AS gpu", r":12: .*column 'gpu' is no label"),
+    "no SELECT": (
+        GOOD[GOOD.index("SELECT") : GOOD.index("        known")],
+        "DELETE FROM node\n",
+        r":8: .*must be one SELECT",
+    ),
+    "unknown column in known": (
+        "known: SELECT hw_id",
+        "known: SELECT hwid",
+        r':12: .*known: column "hwid" does not exist',
+    ),
+    "known of another label": (
+        "known: SELECT hw_id AS accelerator",
+        "known: SELECT hw_id AS gpu",
+        r":12: .*column 'gpu' is no label",
+    ),
     "value is text": ("max(temperature) AS value", "max(model) AS value", r":7: .*column 'value' must be a number"),
-    "column alertname": ("hw_id AS accelerator, max", "hw_id AS alertname, max", r":7: .*column 'alertname' cannot be a label"),
+    "column alertname": (
+        "hw_id AS accelerator, max",
+        "hw_id AS alertname, max",
+        r":7: .*column 'alertname' cannot be a label",
+    ),
     "column without a name": ("max(temperature) AS value", '1 AS "my label"', r":7: .*column 'my label' cannot be"),
-    "template of no column": ("{{ $value }}", "{{ $labels.gpu }}", r":17: .*annotations\.summary: \$labels\.gpu: the condition"),
-    "label of a label": ("GPU {{ $labels.accelerator }}", "{{ $labels.severity }}", r":15: .*labels\.place: \$labels\.severity"),
+    "template of no column": (
+        "{{ $value }}",
+        "{{ $labels.gpu }}",
+        r":17: .*annotations\.summary: \$labels\.gpu: the condition",
+    ),
+    "label of a label": (
+        "GPU {{ $labels.accelerator }}",
+        "{{ $labels.severity }}",
+        r":15: .*labels\.place: \$labels\.severity",
+    ),
 }
 
 
@@ -169,4 +234,3 @@ def test_the_database_finds_the_mistakes_of_queries(
 def test_a_good_rule_file_passes_and_leaves_nothing(connection: psycopg.Connection, rule_file: Path) -> None:
     check(connection, written(rule_file, GOOD))
     assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-

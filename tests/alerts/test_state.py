@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from gigawatch_alerts.state import Episode, Seen, Step, Timing, advance, step
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gigawatch_alerts.state import Episode, Seen, Step, Timing, advance, step
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -75,9 +76,7 @@ def test_an_alert_resolves_once_it_was_clear_without_a_break_for_long_enough(
 
 
 @given(SEQUENCES, TIMINGS)
-def test_missing_data_changes_nothing_but_the_word_unknown(
-    sequence: list[tuple[Seen, int]], timing: Timing
-) -> None:
+def test_missing_data_changes_nothing_but_the_word_unknown(sequence: list[tuple[Seen, int]], timing: Timing) -> None:
     with_gaps = life(sequence, timing)
     for (_, _, before), (now, seen, after) in pairwise([(NOW, "clear", None), *with_gaps]):
         alive = before is not None and before.state != "resolved"

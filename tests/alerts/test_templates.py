@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from gigawatch_alerts import templates
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gigawatch_alerts import templates
 
 SCOPE = templates.Scope(
     labels={"node": "n1"},

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gigawatch_alerts import webhook
-from gigawatch_contract.errors import ConfigurationError
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
+
+from gigawatch_alerts import webhook
+from gigawatch_contract.errors import ConfigurationError
 
 RECORDED = json.loads((Path(__file__).parent / "data" / "alertmanager-0.25.json").read_text("utf-8"))
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
