@@ -98,7 +98,7 @@ def _started(
     if facts is None:
         if programs.reason:
             report(f"{programs.reason}. Going on with plain PostgreSQL")
-        facts = server.create(where, programs)
+        facts = server.create(where, programs, throw_away=throw_away)
     folders.check(where, facts, programs)
     dsn = server.running(where) or server.start(where, facts, programs, throw_away=throw_away)
     return _server(where, facts, dsn)

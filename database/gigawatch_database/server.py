@@ -62,9 +62,9 @@ THROW_AWAY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "
 """For tests: what the folder holds may be lost with the machine."""
 
 
-def create(folder: Folder, programs: Installation) -> Made:
+def create(folder: Folder, programs: Installation, *, throw_away: bool = False) -> Made:
     """Make the folder's data, with a password of its own."""
-    return folders.create(folder, programs, user=USER, password=secrets.token_urlsafe(24))
+    return folders.create(folder, programs, user=USER, password=secrets.token_urlsafe(24), throw_away=throw_away)
 
 
 def running(folder: Folder) -> str | None:
