@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 INTERVAL: Final = 5
 """Seconds between two exports of a node: livelier than the 15 of a real one."""
-BACKFILL: Final = "10m"
-"""History before the start, so that the charts have a past."""
+BACKFILL_MIN: Final = 4
+"""Minutes of history before the start, so that the charts have a past."""
 OWN_FACTORY: Final = "this-machine"
 """The factory of the real exporter, where this machine has a GPU."""
 
@@ -61,7 +61,11 @@ def services(place: Place) -> tuple[Part, ...]:
             words=("collector", "--http-port", str(ports.otlp_http), "--grpc-port", str(ports.otlp_grpc)),
             environment=dsn,
         ),
-        Part(name="dashboards", words=("dashboards", "--port", str(ports.pages)), environment=dsn),
+        Part(
+            name="dashboards",
+            words=("dashboards", "--port", str(ports.pages), "--export-interval", str(INTERVAL)),
+            environment=dsn,
+        ),
         Part(
             name="webhook sink",
             words=("alerts", "sink", "--port", str(ports.webhook), "--file", str(place.webhook_log)),
@@ -75,7 +79,7 @@ def fleet(place: Place) -> Part:
         name="simulator",
         words=(
             *("simulate", "--scenario", place.scenario, "--endpoint", f"http://{HOST}:{place.ports.otlp_http}"),
-            *("--interval", str(INTERVAL), "--backfill", BACKFILL, "--connections", "64", "--stats", "true"),
+            *("--interval", str(INTERVAL), "--backfill", f"{BACKFILL_MIN}m", "--connections", "64", "--stats", "true"),
         ),
         ready=is_live,
         wait=300,

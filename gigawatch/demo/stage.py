@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from psycopg import sql
@@ -103,11 +104,14 @@ def running(
             return child
 
         with clock.step("services", "Starting collector, pages and webhook receiver"):
-            for child in [start(part) for part in plan.services(place)]:
+            collector, *others = [start(part) for part in plan.services(place)]
+            collector.wait_ready()
+            fleet = start(plan.fleet(place))  # its history comes in while the pages start
+            for child in others:
                 child.wait_ready()
         report(f"The pages are at {place.pages}")
-        with clock.step("fleet", f"Sending {plan.BACKFILL} of history of the simulated factories, then live"):
-            start(plan.fleet(place)).wait_ready()
+        with clock.step("fleet", f"Sending {plan.BACKFILL_MIN} min of history of the simulated factories, then live"):
+            fleet.wait_ready()
         has_gpu = _has_gpu()
         with clock.step("alerts", "Starting alerts" + (" and the exporter for this machine's GPU" * has_gpu)):
             parts = (plan.alerts(place), *((plan.own_exporter(place),) if has_gpu else ()))
@@ -132,10 +136,11 @@ def _furnish(place: plan.Place) -> None:
     with connect(place.dsn, application_name="gigawatch demo") as connection:
         migrate(connection, report=lambda _: None)
     inventory = place.folder / "inventory.csv"
+    begin = datetime.now(UTC) - timedelta(minutes=plan.BACKFILL_MIN)  # what is expected from then on, coverage is of
     for words in (
         ("simulate", "--scenario", place.scenario, "--inventory", str(inventory)),
         ("programme", "import", "--dsn", place.dsn),
-        ("programme", "inventory", "--dsn", place.dsn, "--from", "2026-01-01", str(inventory)),
+        ("programme", "inventory", "--dsn", place.dsn, "--from", begin.isoformat(), str(inventory)),
     ):
         _do(words)
 
