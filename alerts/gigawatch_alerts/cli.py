@@ -127,14 +127,15 @@ def _run(arguments: argparse.Namespace) -> None:
 def _check(arguments: argparse.Namespace) -> None:
     groups = rules.load(arguments.files or [rules.SHIPPED])
     count = sum(len(group.rules) for group in groups)
+    said = f"{count} rule{'s' * (count != 1)} in {len(groups)} group{'s' * (len(groups) != 1)}: well formed"
     if arguments.no_database:
-        print(f"{count} rules in {len(groups)} groups are well formed; their queries were not tried on a database")
+        print(f"{said}; their queries were not tried on a database")
         return
     dsn = settings.load(DatabaseSettings, PART, arguments).find()
     with connect(dsn, application_name=PROGRAM) as connection:
         check_schema(connection)
         conditions.check(connection, groups, datetime.now(UTC), timedelta(seconds=10))
-    print(f"{count} rules in {len(groups)} groups are well formed, and the database reads their queries")
+    print(f"{said}, and the database reads their queries")
 
 
 def _list(arguments: argparse.Namespace) -> None:

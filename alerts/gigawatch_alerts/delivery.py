@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from standardwebhooks import Webhook
 
 log = logging.getLogger(__name__)
+for _name in ("httpx", "httpcore"):  # they log whole URLs, and a webhook's path is often a secret
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 MOST_OF_AN_ANSWER: Final = 16 * 1024
 """Bytes read of a receiver's answer, so that the connection can be used again; they are not looked at."""

@@ -346,7 +346,7 @@ def test_a_message_has_bounds_and_says_what_it_leaves_out(things: Any, monkeypat
 def test_the_secret_and_the_path_of_the_url_are_in_no_log_and_no_row(
     things: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("DEBUG", logger="gigawatch_alerts")
+    caplog.set_level("DEBUG")
     with Sink(reply=lambda number, _: Reply(close=True) if number == 0 else Reply(status=500)) as sink:
         url = sink.url.replace("http://", "http://user:hunter2@") + "T0/path-secret?token=query-secret"
         post = Post(things, sink, url=url, signing=webhook.signers(SECRET))
