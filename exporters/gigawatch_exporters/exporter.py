@@ -176,7 +176,7 @@ class Exporter:
         """Events as they come; an export at the node's place in each interval, the first as soon as all have answered."""
         interval = self._settings.interval
         place = phase(self._settings.node, interval)
-        while not self._all_told() and time.monotonic() < self._started.monotonic + self._settings.deadline:
+        while not self._all_told() and time.monotonic() < self._started.monotonic + self._settings.hang:
             if self._send_event(0.05):
                 return
         due = time.time()

@@ -119,12 +119,17 @@ def snapshot(watch: Watch, now: Moment, started_unix_nano: int, node: Mapping[st
             )
             for each in shown
         ),
-        node={
-            "accelerators": sum(each.state in ANSWERING for each in shown),
-            "read_duration": max((each.duration for each in shown if each.state in ANSWERING), default=0.0),
-            **node,
-        },
+        node={**_counted_now(watch), **node},
     )
+
+
+def _counted_now(watch: Watch) -> dict[str, Value]:
+    """How many answer, and how long that took; nothing before the reader has told what is there: unknown is not zero."""
+    answering = [each for each in watch.accelerators.values() if each.state in ANSWERING]
+    if not watch.complete:
+        return {}
+    slowest = {"read_duration": max(each.duration for each in answering)} if answering else {}
+    return {"accelerators": len(answering), **slowest}
 
 
 def _found(watch: Watch, message: Found, now: Moment) -> Watched:
