@@ -86,6 +86,12 @@ class Collector:
         self.process.kill()
         self.process.wait()
 
+    def close(self) -> None:
+        """Let go of what a collector that has ended leaves behind."""
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
     def stop(self) -> int:
         """End it as a service manager does; returns its exit code."""
         self.process.send_signal(signal.SIGTERM)
@@ -126,9 +132,7 @@ def running(dsn: str, *options: str) -> Generator[Collector]:
     finally:
         if collector.process.poll() is None:
             collector.stop()
-        for stream in (collector.process.stdout, collector.process.stderr):
-            if stream is not None:
-                stream.close()
+        collector.close()
 
 
 def _listen(collector: Collector) -> None:
