@@ -41,6 +41,8 @@ class Chart:
     """What is counted and how, for the note beside the chart and in the CSV."""
     top: float | None = None
     """Where the axis ends, if that is fixed."""
+    steps: bool = False
+    """Whether a value holds for its whole span (a count, a share) rather than on the way to the next."""
     zero: bool = True
     """Whether the axis begins at 0; temperature has no natural 0 to compare with."""
 
@@ -117,6 +119,7 @@ CHARTS: Final = (
         "accelerators",
         (Line("throttled", "accelerators_throttled", _rate("throttled")),),
         "Accelerators whose counters of thermal throttling grew within the span.",
+        steps=True,
     ),
     _traffic("nvlink", "NVLink"),
     _traffic("pcie", "PCIe"),
@@ -128,6 +131,7 @@ CHARTS: Final = (
         (Line("samples there", "coverage", lambda point: point.coverage),),
         "Samples stored, of those that the inventory and the export interval lead one to expect.",
         top=1.0,
+        steps=True,
     ),
 )
 BY_KEY: Final = {chart.key: chart for chart in CHARTS}

@@ -85,11 +85,11 @@ def serve(found: Settings) -> None:
         from gigawatch_dashboards.surroundings import Site  # noqa: PLC0415 - as above
 
         site = Site(Store(dsn), timedelta(seconds=found.export_interval))
-        with listen(found.host, found.port) as listener:
-            port = listener.getsockname()[1]
-            address = f"[{found.host}]" if ":" in found.host else found.host
-            line = f"ready: http://{address}:{port} (pages; database: {TITLES[grade]}; stop with Ctrl-C)"
-            Server(site, listener, ready=lambda: print(line, flush=True)).run()
+        listener = listen(found.host, found.port)
+        port = listener.getsockname()[1]
+        address = f"[{found.host}]" if ":" in found.host else found.host
+        line = f"ready: http://{address}:{port} (pages; database: {TITLES[grade]}; stop with Ctrl-C)"
+        Server(site, listener.detach(), ready=lambda: print(line, flush=True)).run()
 
 
 def listen(host: str, port: int) -> socket.socket:

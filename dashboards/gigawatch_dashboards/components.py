@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from gigawatch_dashboards.charts import Chart
     from gigawatch_dashboards.condition import Problem
+    from gigawatch_dashboards.factory import PublicFacts
+    from gigawatch_dashboards.queries import registry
     from gigawatch_dashboards.queries.factory import Happened, OpenAlert
-    from gigawatch_dashboards.queries.registry import Capacity, Factory, System
 
 Children = list[Any]
 
@@ -141,68 +142,93 @@ def event_list(found: Sequence[Happened], now: datetime, marked: str | None, hre
                 **(aria(current="true") if here else {}),
             )
         )
-    return html.Ul(items, className="list")
+    return html.Ul(items, className="list events")
 
 
 def alert_list(found: Sequence[OpenAlert], now: datetime) -> Component:
-    """Open alerts, newest first."""
+    """Open alerts by rule, the one that fired last first: sixty-four of one kind are one line."""
+    rules: dict[str, list[OpenAlert]] = {}
+    for alert in found:
+        rules.setdefault(alert.rule, []).append(alert)
     return html.Ul(
         [
             html.Li(
                 [
-                    mark(alert.severity if alert.severity in {"critical", "warning"} else "info", alert.rule),
-                    html.Span(words.alert(alert, now), className="note"),
+                    mark(
+                        alerts[0].severity if alerts[0].severity in {"critical", "warning"} else "info",
+                        words.rule(alerts),
+                    ),
+                    html.Span(words.alert(alerts[0], now), className="note"),
                 ]
             )
-            for alert in found
+            for alerts in rules.values()
         ],
         className="list",
     )
 
 
-def source(address: str | None, read: str, said: str | None, cites: str | None) -> Component:
-    """Who says so. A link to it opens in another tab; nothing of it is fetched before it is clicked."""
-    text = words.provenance(address, read, said, cites)
-    if address is None or not words.is_address(address):
-        return html.Span(text, className="source")
-    outside = html.A("source", href=address, target="_blank", rel="noopener noreferrer nofollow", title=address)
-    return html.Span([outside, ": ", text], className="source")
+def source(fact: registry.Fact, *, brief: bool) -> Component:
+    """Who says so. A link leads to it in another tab; nothing of it is fetched before it is clicked."""
+    links = [
+        html.A(
+            words.domain(address) if brief else address,
+            href=address,
+            target="_blank",
+            rel="noopener noreferrer nofollow",
+        )
+        for address in (fact.source, fact.cites)
+        if address and words.is_address(address)
+    ]
+    told = fact.source if fact.source and not words.is_address(fact.source) and not brief else None
+    pieces: Children = [" · " + ", ".join(filter(None, (words.READ.get(fact.read, fact.read), fact.said, told)))]
+    for found in links[:1] if brief else links:
+        pieces += [", ", found]
+    return html.Span(pieces, className="source", title=words.provenance(fact))
 
 
-def public_facts(factory: Factory, systems: Sequence[System], capacities: Sequence[Capacity]) -> Children:
+def public_facts(found: PublicFacts, *, brief: bool = False) -> Children:
     """What is publicly known of a factory, each fact with its source and date."""
     return [
-        html.P(
-            [
-                words.selected(factory),
-                " ",
-                source(factory.source, factory.read, factory.stated_on, factory.cites),
-            ],
-            className="lead",
-        ),
-        html.Ul([_system(system, capacities) for system in systems], className="systems"),
+        html.P([words.selected(found.factory), source(found.factory, brief=brief)], className="lead"),
+        html.Ul([_system(system, found, brief=brief) for system in found.systems], className="systems"),
     ]
 
 
-def _system(system: System, capacities: Sequence[Capacity]) -> Component:
-    """A machine: what it is, where it stands, and every count of accelerators that somebody stated."""
-    own = [one for one in capacities if (one.factory_id, one.system) == (system.factory_id, system.system)]
+def _system(system: registry.System, found: PublicFacts, *, brief: bool) -> Component:
+    """A machine: what it is, how far it is on the ladder, and every count of accelerators that somebody stated."""
     counts = [
         html.Li(
             [
                 html.Span(words.capacity(one), className="number" if one.accelerators is not None else "undisclosed"),
-                f" accelerators {one.stage}" if one.accelerators is not None else f" ({one.stage})",
-                " ",
-                source(one.source, one.read, one.as_of, one.cites),
+                f" {one.stage}",
+                source(one, brief=brief),
             ]
         )
-        for one in own
+        for one in found.capacities
+        if one.system == system.system
     ]
-    model = system.accelerator or f"accelerator {words.NOT_DISCLOSED}"
+    model = system.accelerator or f"accelerator model {words.NOT_DISCLOSED}"
     return html.Li(
         [
             html.Div([html.Strong(system.system), html.Span(words.status(system), className="stage")]),
+            _ladder(system.status),
             html.Div(" · ".join(filter(None, (model, system.vendor))), className="note"),
-            html.Ul(counts or [html.Li(f"Accelerators: {words.NOT_DISCLOSED}")], className="counts"),
+            html.Ul(
+                counts or [html.Li(f"accelerators {words.NOT_DISCLOSED}", className="undisclosed")],
+                className="counts",
+            ),
         ]
+    )
+
+
+def _ladder(status: str) -> Component:
+    """How far a machine is between announced and operational; the words beside it say the same."""
+    rung = words.rung(status)
+    return html.Div(
+        [
+            html.Span(className="rung done" if number < rung else "rung", title=stage)
+            for number, stage in enumerate(words.STAGES)
+        ],
+        className="ladder",
+        **aria(hidden="true"),
     )

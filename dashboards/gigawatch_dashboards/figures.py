@@ -44,7 +44,12 @@ def figure(chart: Chart, series: Series, events: Sequence[Happened] = ()) -> go.
     found = go.Figure(layout=_layout(series, unit, None if chart.top is None else chart.top / divisor))
     if len(band) == 2:
         found.add_traces(_band(times, *band))
-    found.add_traces([_line(times, line, values, unit, COLOURS[number]) for number, (line, values) in enumerate(lines)])
+    found.add_traces(
+        [
+            _line(times, line, values, unit, COLOURS[number], steps=chart.steps)
+            for number, (line, values) in enumerate(lines)
+        ]
+    )
     found.update_yaxes(rangemode="tozero" if chart.zero else "normal")
     for gap in series.gaps:
         found.add_vrect(
@@ -57,7 +62,7 @@ def figure(chart: Chart, series: Series, events: Sequence[Happened] = ()) -> go.
             annotation_position="top left",
         )
     if chart.key != "coverage":
-        _mark(found, events)
+        _mark(found, events, series)
     return found
 
 
@@ -93,14 +98,16 @@ def _layout(series: Series, unit: str, top: float | None) -> dict[str, Any]:
     }
 
 
-def _line(times: list[str], line: Line, values: list[float | None], unit: str, colour: str) -> go.Scatter:
+def _line(
+    times: list[str], line: Line, values: list[float | None], unit: str, colour: str, *, steps: bool
+) -> go.Scatter:
     return go.Scatter(
         x=times,
         y=values,
         name=line.label,
         mode="lines+markers" if _lonely(values) else "lines",
         connectgaps=False,
-        line={"color": colour, "width": 2, "dash": line.style},
+        line={"color": colour, "width": 2, "dash": line.style, "shape": "hvh" if steps else "linear"},
         marker={"size": 4, "color": colour},
         hovertemplate=f"%{{y:,.4~g}} {unit}",
     )
@@ -145,14 +152,27 @@ def _lonely(values: Sequence[float | None]) -> bool:
     return any(end - start == 1 for start, end in _stretches(values))
 
 
-def _mark(found: go.Figure, events: Sequence[Happened]) -> None:
-    """A line at each event, with XID codes in words; recoveries are left to the list."""
-    worth = [event for event in events if event.name != RECOVERED.name][:MARKED_EVENTS]
-    for event in worth:
-        text = f"XID {event.xid_code}" if event.xid_code is not None else ""
+def _mark(found: go.Figure, events: Sequence[Happened], series: Series) -> None:
+    """A line at each event, with XID codes in words where there is room; recoveries are left to the list."""
+    start, end = series.spans.since, series.spans.until
+    worth = [event for event in events if event.name != RECOVERED.name and start < event.time <= end]
+    room = (end - start) / 12
+    named: datetime | None = None
+    for event in sorted(worth[:MARKED_EVENTS], key=lambda one: one.time):
         found.add_vline(x=_utc(event.time), line={"color": EVENT, "width": 1.5, "dash": "dot"})
-        if text:
-            found.add_annotation(x=_utc(event.time), y=1, yref="paper", text=text, showarrow=False, xanchor="left")
+        if event.xid_code is not None and (named is None or event.time - named > room):
+            named = event.time
+            right = end - event.time < room
+            found.add_annotation(
+                x=_utc(event.time),
+                y=0.02,
+                yref="paper",
+                yanchor="bottom",
+                text=f"XID {event.xid_code}",
+                showarrow=False,
+                xanchor="right" if right else "left",
+                xshift=-3 if right else 3,
+            )
 
 
 def _utc(moment: datetime) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -66,8 +67,10 @@ class Moment:
         """What a chart shows: up to the newest sample while data comes, up to the moment itself when it does not.
 
         It ends half an interval after the newest sample, so that the borders between points lie between samples: were
-        they on them, jitter alone would put three samples in one point and one in the next.
+        they on them, jitter alone would put three samples in one point and one in the next. A point is two intervals wide
+        or more: each accelerator that reports is in every point, and no gap is only jitter.
         """
         flowing = newest is not None and self.time - newest <= 2 * interval
         until = min(newest, self.time) + interval / 2 if newest is not None and flowing else self.time
-        return Spans(until - shown.span, until, shown.width, min(until, self.end))
+        width = max(shown.width, 2 * interval)
+        return Spans(until - ceil(shown.span / width) * width, until, width, min(until, self.end))

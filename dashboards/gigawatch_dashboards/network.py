@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gigawatch_contract.resource import is_fictional
+from gigawatch_dashboards.factory import PublicFacts
 from gigawatch_dashboards.freshness import Freshness, freshness
 from gigawatch_dashboards.moment import Moment
 from gigawatch_dashboards.queries import factory as queries
@@ -39,9 +40,20 @@ class NetworkState:
     time: datetime
     grade: Grade
     live: list[LiveFactory]
-    factories: list[registry.Factory]
-    systems: list[registry.System]
-    capacities: list[registry.Capacity]
+    public: list[PublicFacts]
+
+
+def all_public_facts(connection: Connection) -> list[PublicFacts]:
+    """What the registry says of every factory."""
+    systems, capacities = registry.systems(connection), registry.capacities(connection)
+    return [
+        PublicFacts(
+            factory,
+            [one for one in systems if one.factory_id == factory.factory_id],
+            [one for one in capacities if one.factory_id == factory.factory_id],
+        )
+        for factory in registry.factories(connection)
+    ]
 
 
 def read(connection: Connection, now: datetime, interval: timedelta, grade: Grade) -> NetworkState:
@@ -64,7 +76,5 @@ def read(connection: Connection, now: datetime, interval: timedelta, grade: Grad
         now,
         grade,
         [live(factory_id) for factory_id in sorted({*senders, *inventories})],
-        registry.factories(connection),
-        registry.systems(connection),
-        registry.capacities(connection),
+        all_public_facts(connection),
     )

@@ -51,7 +51,7 @@ def keep(app: Dash, names: Sequence[str], read: Callable[[str, str], Parts | Non
     """
 
     @app.callback(
-        [Output(identity(name.split(".")[0], MATCH), name.split(".")[1]) for name in names],
+        *(Output(identity(name.split(".")[0], MATCH), name.split(".")[1]) for name in names),
         Output(identity("shown", MATCH), "data"),
         Input(identity("version", MATCH), "data"),
         Input("address", "search"),
@@ -59,9 +59,9 @@ def keep(app: Dash, names: Sequence[str], read: Callable[[str, str], Parts | Non
         State(identity("shown", MATCH), "data"),
         prevent_initial_call=True,
     )
-    def update(_: str, search: str, own: dict[str, str], shown: dict[str, str]) -> tuple[list[Any], dict[str, str]]:
-        parts = or_leave(lambda: read(own["of"], search))
-        return changed(parts, shown)
+    def update(_: str, search: str, own: dict[str, str], shown: dict[str, str]) -> list[Any]:
+        values, now = changed(or_leave(lambda: read(own["of"], search)), shown)
+        return [*values, now]
 
 
 def or_leave(read: Callable[[], Parts | None]) -> Parts:

@@ -9,7 +9,6 @@ from gunicorn.app.base import BaseApplication
 from gigawatch_dashboards.app import create
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from gigawatch_dashboards.surroundings import Site
@@ -18,9 +17,12 @@ THREADS: Final = 8
 
 
 class Server(BaseApplication):
-    """Serves a site on a socket that is bound already. The database is opened in the process that serves."""
+    """Serves a site on a listening socket, given by its descriptor and closed at the end.
 
-    def __init__(self, site: Site, listener: socket.socket, ready: Callable[[], None]) -> None:
+    The database is opened in the process that serves.
+    """
+
+    def __init__(self, site: Site, listener: int, ready: Callable[[], None]) -> None:
         self._site = site
         self._listener = listener
         self._ready = ready
@@ -29,7 +31,7 @@ class Server(BaseApplication):
     def load_config(self) -> None:
         """Settings of Gunicorn that are not its defaults."""
         settings: dict[str, Any] = {
-            "bind": f"fd://{self._listener.fileno()}",
+            "bind": f"fd://{self._listener}",
             "workers": 1,
             "worker_class": "gthread",
             "threads": THREADS,

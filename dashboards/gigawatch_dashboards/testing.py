@@ -6,7 +6,6 @@ Whoever seeds a database with it can compute what a page must say from the same 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +17,7 @@ from gigawatch_contract import events
 from gigawatch_contract.resource import is_fictional
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from psycopg import Connection
 

@@ -19,13 +19,13 @@ class Range:
     words: str
     span: timedelta
     width: timedelta
-    """At least two export intervals: each accelerator that reports is in every point, and no gap is only jitter."""
+    """At the least: a point is never narrower than two export intervals."""
 
 
 RANGES: Final = {
     found.key: found
     for found in (
-        Range("15m", "15 minutes", timedelta(minutes=15), timedelta(seconds=30)),
+        Range("15m", "15 minutes", timedelta(minutes=15), timedelta(seconds=10)),
         Range("1h", "hour", timedelta(hours=1), timedelta(seconds=30)),
         Range("6h", "6 hours", timedelta(hours=6), timedelta(minutes=2)),
         Range("24h", "24 hours", timedelta(hours=24), timedelta(minutes=5)),
@@ -46,7 +46,7 @@ MAX_TEXT: Final = 255
 class View:
     """The state of a page. `at` None is "now, live"."""
 
-    range: str = "1h"
+    range: str = "15m"
     at: datetime | None = None
     colour: str = "status"
     node: str | None = None

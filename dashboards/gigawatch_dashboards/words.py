@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from gigawatch_contract.events import LOST, RECOVERED, SEVERITY_NUMBER, UNRESPONSIVE, XID
 from gigawatch_dashboards.condition import name
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     from gigawatch_dashboards.freshness import Freshness
     from gigawatch_dashboards.network import LiveFactory
     from gigawatch_dashboards.queries.factory import Happened, OpenAlert
-    from gigawatch_dashboards.queries.registry import Capacity, Factory, System
+    from gigawatch_dashboards.queries.registry import Capacity, Fact, Factory, System
     from gigawatch_dashboards.series import Series
 
 SIMULATED: Final = "Simulated data. This factory is fictional; no machine stands behind these readings."
 PLAIN: Final = (
     "This database is plain PostgreSQL without TimescaleDB: made for trying Gigawatch, not for a factory's history."
+)
+PUBLIC: Final = (
+    "By country, ranking nobody. Every fact has its source and its date; what is not disclosed says so. The bars go from "
+    "announced over contracted, delivered and accepted to operational."
 )
 NO_TELEMETRY: Final = "No telemetry connected"
 NOT_DISCLOSED: Final = "not disclosed"
@@ -39,8 +44,8 @@ STATES: Final[dict[str | None, str]] = {
     None: "no state given",
 }
 READ: Final = {
-    "primary": "read at the source",
-    "secondary": "read in the press or a mirror",
+    "primary": "primary source",
+    "secondary": "secondary source",
     "second-hand": "second-hand",
     "none": "looked for, not found",
 }
@@ -192,14 +197,12 @@ def event(found: Happened) -> tuple[str, str]:
     return titles.get(found.name, found.name), sentence(text)
 
 
-def network(registered: int, connected: int, fictional: int) -> str:
-    """What the page of all factories is about, in numbers."""
-    head = f"{count(registered)} AI {'factory' if registered == 1 else 'factories'} in the registry"
-    sending = f"telemetry is connected from {'none' if not connected else count(connected)} of them"
-    if not fictional:
-        return f"{head}; {sending}."
-    made_up = "1 fictional factory sends" if fictional == 1 else f"{count(fictional)} fictional factories send"
-    return f"{head}; {sending}. {made_up} simulated telemetry."
+def fictional(number: int) -> str:
+    """What the simulated factories are, for the page of all."""
+    if not number:
+        return ""
+    who = "1 fictional factory sends" if number == 1 else f"{count(number)} fictional factories send"
+    return f"{who} simulated telemetry, to show what a connected factory looks like."
 
 
 def live_verdict(found: LiveFactory) -> tuple[str, str]:
@@ -270,6 +273,11 @@ def severity(number: int | None) -> str:
     return "critical" if number >= SEVERITY_NUMBER["critical"] else "warning"
 
 
+def rule(found: Sequence[OpenAlert]) -> str:
+    """The open alerts of one rule."""
+    return f"{found[0].rule}: {count(len(found))}, the newest:" if len(found) > 1 else found[0].rule
+
+
 def alert(found: OpenAlert, now: datetime) -> str:
     """An open alert: what it says, since when, and whether that is still known."""
     since = f"firing since {clock(found.fired_at, now)} ({duration(now - found.fired_at)})"
@@ -285,7 +293,7 @@ def selected(found: Factory) -> str:
 
 def status(found: System) -> str:
     """Where a system stands, as of when."""
-    return f"{found.status}, {found.status_as_of}" if found.status_as_of else f"{found.status}, date not given"
+    return f"{found.status}, {found.said}" if found.said else f"{found.status}, date not given"
 
 
 def country(code: str) -> str:
@@ -339,29 +347,40 @@ def coverage(series: Series) -> str:
 
 
 def capacity(found: Capacity) -> str:
-    """A count of accelerators as it was said: "more than 2,100", "650 to 700", "not disclosed"."""
+    """A count of accelerators as it was said: "more than 2,100 accelerators", "accelerators not disclosed"."""
     if found.accelerators is None:
-        return NOT_DISCLOSED
+        return f"accelerators {NOT_DISCLOSED}:"
     if found.accelerators_max is not None:
-        return f"{count(found.accelerators)} to {count(found.accelerators_max)}"
-    return _ABOUT.get(found.qualifier, "") + count(found.accelerators)
+        return f"{count(found.accelerators)} to {count(found.accelerators_max)} accelerators"
+    return f"{_ABOUT.get(found.qualifier, '')}{count(found.accelerators)} accelerators"
 
 
-def undisclosed(systems: Sequence[System], capacities: Sequence[Capacity]) -> str:
-    """How much of what the programme announced has no public count of accelerators: a headline of its own."""
+def undisclosed(systems: Sequence[System], capacities: Sequence[Capacity]) -> int:
+    """Of how many systems nobody has said how many accelerators they have: a headline of its own."""
     told = {(found.factory_id, found.system) for found in capacities if found.accelerators is not None}
-    without = sum((system.factory_id, system.system) not in told for system in systems)
-    return f"For {count(without)} of {plural(len(systems), 'system')} the number of accelerators is not disclosed."
+    return sum((system.factory_id, system.system) not in told for system in systems)
 
 
-def provenance(source: str | None, read: str, said: str | None, cites: str | None) -> str:
-    """Who says so, how it was read, and as of when."""
-    parts = [READ.get(read, read), f"as of {said}" if said else "date not given"]
-    if source and not is_address(source):
-        parts.insert(0, source)
-    if cites and cites != source:
-        parts.append(f"citing {cites}")
-    return "; ".join(parts)
+def provenance(fact: Fact) -> str:
+    """Who says so, how it was read, and as of when, in full."""
+    parts = [
+        READ.get(fact.read, fact.read),
+        f"as of {fact.said}" if fact.said else "date not given",
+        f"source: {fact.source}" if fact.source else "",
+        f"citing {fact.cites}" if fact.cites and fact.cites != fact.source else "",
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def domain(address: str) -> str:
+    """The host of an address, as a short name for it."""
+    return (urlsplit(address).hostname or address).removeprefix("www.")
+
+
+def rung(status: str) -> int:
+    """How many stages of the ladder a system has reached."""
+    reached = {"selected": 1, "tender": 1, "installing": 2, "retired": 0}
+    return reached[status] if status in reached else STAGES.index(status) + 1 if status in STAGES else 0
 
 
 def is_address(source: str) -> bool:

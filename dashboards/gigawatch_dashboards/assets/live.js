@@ -45,7 +45,7 @@
   function address(range, colour, search) {
     const query = new URLSearchParams(search || "");
     const before = query.toString();
-    range === "1h" ? query.delete("range") : query.set("range", range);
+    range === "15m" ? query.delete("range") : query.set("range", range);
     colour === "status" ? query.delete("colour") : query.set("colour", colour);
     if (query.toString() === before) return unchanged();
     const found = query.toString();

@@ -146,7 +146,9 @@ def parts(state: FactoryState, telemetry: Telemetry) -> Parts:
         _verdict(state, telemetry),
         _tiles(telemetry),
         _moment(state),
-        components.problem_list(telemetry.problems, now, view.node) if telemetry.problems else _nothing("Nothing."),
+        components.problem_list(telemetry.problems, now, view.node)
+        if telemetry.problems
+        else _nothing("Nothing that telemetry can see."),
         components.alert_list(telemetry.alerts, now) if telemetry.alerts else _nothing("No alert is open."),
         components.event_list(events, now, view.event, hrefs) if events else _nothing("No event in this window."),
         grid(condition, view.colour, view.node),
@@ -164,7 +166,7 @@ def parts(state: FactoryState, telemetry: Telemetry) -> Parts:
 def _observed(state: FactoryState, telemetry: Telemetry, drawn: str) -> Children:
     of, shown = state.factory_id, parts(state, telemetry)
     place = {
-        part: html.Div(shown[f"{part}.children"], id=identity(part, of))
+        part: html.Div(shown[f"{part}.children"], id=identity(part, of), className="part")
         for part in ("verdict", "tiles", "moment", "problems", "alerts", "events", "hall", "nodes")
     }
     charts = [
@@ -187,23 +189,22 @@ def _observed(state: FactoryState, telemetry: Telemetry, drawn: str) -> Children
         place["tiles"],
         html.Div(
             [
-                card(
-                    "The hall",
-                    [_colour(state.view), place["hall"], html.Details([html.Summary("Show as table"), place["nodes"]])],
-                    identity="hall",
-                    class_name="hall-card",
-                ),
                 html.Div(
                     [
                         card("What is wrong", [place["problems"]], identity="problems"),
                         card("Open alerts", [place["alerts"]], identity="alerts"),
-                        card("Events", [place["events"]], identity="events"),
                     ],
                     className="column",
+                ),
+                card(
+                    "The hall",
+                    [_colour(state.view), place["hall"], html.Details([html.Summary("Show as table"), place["nodes"]])],
+                    identity="hall",
                 ),
             ],
             className="split",
         ),
+        card("Events", [place["events"]], identity="events"),
         html.Div([html.H2("Over time"), _range(state.view), place["moment"]], className="clock"),
         html.Div(charts, className="charts"),
         *stores(shown, of, drawn),
@@ -293,7 +294,4 @@ def _colour(view: View) -> Component:
 def _public(state: FactoryState) -> Children:
     if state.public is None:
         return []
-    facts = state.public
-    return [
-        card("Public facts", components.public_facts(facts.factory, facts.systems, facts.capacities), identity="facts")
-    ]
+    return [card("Public facts", components.public_facts(state.public), identity="facts")]

@@ -9,7 +9,7 @@ from dash import html
 
 from gigawatch_contract import links
 from gigawatch_dashboards import network, words
-from gigawatch_dashboards.components import Children, card, link, mark, public_facts
+from gigawatch_dashboards.components import Children, card, link, mark, public_facts, tile
 from gigawatch_dashboards.pages import frame
 from gigawatch_dashboards.parts import Parts, identity, keep, stores
 from gigawatch_dashboards.units import MISSING, count, quantity
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dash import Dash
     from dash.development.base_component import Component
 
+    from gigawatch_dashboards.factory import PublicFacts
     from gigawatch_dashboards.network import LiveFactory, NetworkState
     from gigawatch_dashboards.surroundings import Site
 
@@ -69,22 +70,44 @@ def parts(state: NetworkState) -> Parts:
 
 def _lead(state: NetworkState) -> Children:
     connected = {one.factory_id for one in state.live}
-    real = sum(factory.factory_id in connected for factory in state.factories)
+    systems = [system for facts in state.public for system in facts.systems]
+    capacities = [capacity for facts in state.public for capacity in facts.capacities]
+    countries = {facts.factory.country for facts in state.public}
+    real = sum(facts.factory.factory_id in connected for facts in state.public)
     return [
-        html.P(words.network(len(state.factories), real, sum(one.simulated for one in state.live)), className="lead"),
-        html.P(words.undisclosed(state.systems, state.capacities), className="lead strong") if state.systems else None,
+        html.Dl(
+            [
+                tile("AI factories", count(len(state.public)), f"in {count(len(countries))} countries"),
+                tile("Telemetry connected", count(real), f"of {count(len(state.public))} factories"),
+                tile("Systems", count(len(systems)), "existing, contracted, announced"),
+                tile(
+                    "Accelerators not disclosed",
+                    count(words.undisclosed(systems, capacities)),
+                    f"of {count(len(systems))} systems: no public count",
+                ),
+            ],
+            className="tiles",
+        )
     ]
 
 
 def _live(state: NetworkState) -> Children:
     if not state.live:
         return [html.P("No factory sends telemetry to this Gigawatch yet.", className="empty")]
-    names = {factory.factory_id: factory.official_name for factory in state.factories}
+    names = {facts.factory.factory_id: facts.factory.official_name for facts in state.public}
     cards: Children = []
     for one in state.live:
         cards.append(_live_card(one, names.get(one.factory_id) or words.title(one.factory_id)))
     return [
-        card("Live now", [html.Ul(cards, className="cards live")], identity="live", class_name="bare"),
+        card(
+            "Live now",
+            [
+                html.P(words.fictional(sum(one.simulated for one in state.live)), className="note"),
+                html.Ul(cards, className="cards live"),
+            ],
+            identity="live",
+            class_name="bare",
+        ),
     ]
 
 
@@ -122,7 +145,7 @@ def _figure(label: str, value: str, note: str) -> Component:
 
 
 def _public(state: NetworkState) -> Children:
-    if not state.factories:
+    if not state.public:
         return [
             html.P(
                 ["The registry is empty. Run ", html.Code("gigawatch programme import"), " to fill it."],
@@ -130,27 +153,24 @@ def _public(state: NetworkState) -> Children:
             )
         ]
     connected = {one.factory_id for one in state.live}
-    ordered = sorted(state.factories, key=lambda one: (words.country(one.country), one.official_name))
-    items: Children = []
-    for factory in ordered:
-        systems = [one for one in state.systems if one.factory_id == factory.factory_id]
-        items.append(
-            html.Li(
-                [
-                    html.Div(words.country(factory.country), className="country"),
-                    html.H3(
-                        link(factory.official_name, links.factory(factory.factory_id), id=f"of-{factory.factory_id}")
-                    ),
-                    html.Span(
-                        "telemetry connected" if factory.factory_id in connected else words.NO_TELEMETRY,
-                        className="badge",
-                    ),
-                    *public_facts(factory, systems, state.capacities),
-                ],
-                className="item",
-            )
-        )
+    ordered = sorted(state.public, key=lambda one: (words.country(one.factory.country), one.factory.official_name))
     return [
-        html.P("By country. What is not disclosed says so; every fact has its source and its date.", className="note"),
-        html.Ul(items, className="cards public"),
+        html.P(words.PUBLIC, className="note"),
+        html.Ul(
+            [_public_card(facts, connected=facts.factory.factory_id in connected) for facts in ordered],
+            className="cards public",
+        ),
     ]
+
+
+def _public_card(facts: PublicFacts, *, connected: bool) -> Component:
+    factory = facts.factory
+    return html.Li(
+        [
+            html.Div(words.country(factory.country), className="country"),
+            html.H3(link(factory.official_name, links.factory(factory.factory_id), id=f"of-{factory.factory_id}")),
+            html.Span("Telemetry connected" if connected else words.NO_TELEMETRY, className="badge"),
+            *public_facts(facts, brief=True),
+        ],
+        className="item",
+    )

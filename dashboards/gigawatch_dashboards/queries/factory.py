@@ -43,9 +43,10 @@ class Accelerator:
     power: float | None
     temperature: float | None
     throttled: float | None
-    """Share of the window in which it was throttled for thermal reasons; None where that is not known."""
-    sum_of: int
-    """How many samples of it are in the window."""
+    """Share of the window in which it was throttled for thermal reasons; None where that is not known.
+
+    Both reasons are counted: where they hold together the share may exceed 1.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +139,7 @@ def accelerators(connection: Connection, factory_id: str, window: Window) -> lis
                 WHEN status_ok THEN 'ok'
               END AS state,
               utilization, power, temperature,
-              least(1.0, (sum(rise) OVER every / nullif(sum(seconds) FILTER (WHERE rise IS NOT NULL) OVER every, 0)))::float8
-                AS throttled,
-              count(*) OVER every AS sum_of
+              (sum(rise) OVER every / sum(seconds) FILTER (WHERE rise IS NOT NULL) OVER every)::float8 AS throttled
             FROM step
             WINDOW every AS (PARTITION BY accelerator_id)
             ORDER BY accelerator_id, time DESC

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from psycopg.rows import class_row
 
@@ -13,9 +13,28 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 
+class Fact(Protocol):
+    """Anything that the registry says: its source, how that was read, as of when, and whom it cites."""
+
+    @property
+    def source(self) -> str | None: ...
+    @property
+    def read(self) -> str:
+        """How near to the owner of the fact the reader was: primary, secondary, second-hand, none."""
+        ...
+
+    @property
+    def said(self) -> str | None:
+        """As of when, no more exact than it was said."""
+        ...
+
+    @property
+    def cites(self) -> str | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Factory:
-    """A factory of the programme, and who says so. `read` tells how near to the owner of the fact the reader was."""
+    """A factory of the programme, and who says so."""
 
     factory_id: str
     official_name: str
@@ -27,9 +46,8 @@ class Factory:
     selection_date: date
     source: str | None
     read: str
-    stated_on: str | None
+    said: str | None
     cites: str | None
-    note: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +60,10 @@ class System:
     vendor: str | None
     accelerator: str | None
     status: str
-    status_as_of: str | None
+    said: str | None
     source: str | None
     read: str
     cites: str | None
-    note: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +77,10 @@ class Capacity:
     accelerators_max: int | None
     qualifier: str
     model: str | None
-    as_of: str | None
+    said: str | None
     source: str | None
     read: str
     cites: str | None
-    note: str | None
 
 
 def factories(connection: Connection, factory_id: str | None = None) -> list[Factory]:
@@ -73,7 +89,7 @@ def factories(connection: Connection, factory_id: str | None = None) -> list[Fac
         return cursor.execute(
             """
             SELECT factory_id, official_name, country, city, host, partners, selection_round, selection_date, source,
-              read, stated_on_text AS stated_on, cites, note
+              read, stated_on_text AS said, cites
             FROM programme_factory_current
             WHERE %(factory)s::text IS NULL OR factory_id = %(factory)s
             ORDER BY country, official_name
@@ -87,8 +103,8 @@ def systems(connection: Connection, factory_id: str | None = None) -> list[Syste
     with connection.cursor(row_factory=class_row(System)) as cursor:
         return cursor.execute(
             """
-            SELECT factory_id, system, role, vendor, accelerator, status, status_as_of_text AS status_as_of, source,
-              read, cites, note
+            SELECT factory_id, system, role, vendor, accelerator, status, status_as_of_text AS said, source,
+              read, cites
             FROM programme_system_current
             WHERE %(factory)s::text IS NULL OR factory_id = %(factory)s
             ORDER BY row
@@ -102,8 +118,8 @@ def capacities(connection: Connection, factory_id: str | None = None) -> list[Ca
     with connection.cursor(row_factory=class_row(Capacity)) as cursor:
         return cursor.execute(
             """
-            SELECT factory_id, system, stage, accelerators, accelerators_max, qualifier, model, as_of_text AS as_of,
-              source, read, cites, note
+            SELECT factory_id, system, stage, accelerators, accelerators_max, qualifier, model, as_of_text AS said,
+              source, read, cites
             FROM programme_capacity_current
             WHERE %(factory)s::text IS NULL OR factory_id = %(factory)s
             ORDER BY row
