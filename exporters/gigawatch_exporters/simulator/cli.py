@@ -67,7 +67,7 @@ class Settings:
         "0s", help="history to send first, at full speed and with its own times, such as 30m; up to 24h"
     )
     speed: float = setting(1.0, help="how much faster than the clock; 0: as fast as the receiver takes it")
-    connections: int = setting(8, help="connections to the receiver")
+    connections: int = setting(16, help="connections to the receiver")
     stats: bool = setting(False, help="one line of JSON a second on stdout: what was sent so far")
     truth: Path | None = setting(
         None, help="write what this run must lead to (JSON), then send; with --dry-run, only write"

@@ -21,7 +21,7 @@ class Pace:
     start: float
     """Unix time at which the story starts."""
     history: int
-    """Seconds before the start that are sent first, as fast as possible."""
+    """Seconds before the start that are sent first: what of them is past, as fast as possible."""
     end: float | None
     """Seconds from the start at which the run ends; None: never."""
     speed: float
@@ -36,7 +36,7 @@ class Pace:
     def due(self, time_unix_nano: int) -> float:
         """The Unix time at which an export is to be sent; what is past is due at once."""
         into = (time_unix_nano - self.start_ns) / 1e9
-        if self.speed == 0 or into < 0:
+        if self.speed == 0:
             return self.began
         return max(self.began, self.start) + into / self.speed
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-HISTORY: Final = 2 * 86_400.0
+HISTORY: Final = 90_000.0
 """Seconds before the start of a scenario from which on random jobs are drawn."""
 
 

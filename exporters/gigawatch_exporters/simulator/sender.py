@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import queue
 import threading
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 6
 LONGEST_WAIT: Final = 30.0
 """Seconds; a receiver that asks for more patience than this is asked again after this."""
+GRACE: Final = 0.5
+"""Seconds that a connection gets to finish its request when all must stop."""
 RETRYABLE: Final = frozenset({408, 429, 502, 503, 504})
 WAITING: Final = 64
 """Exports that wait for one connection, before the simulation itself waits."""
@@ -87,19 +90,21 @@ class Sender:
         self._queues[zlib.crc32(export.host_name.encode()) % len(self._queues)].put(export)
 
     def close(self, *, at_once: bool = False) -> Tally:
-        """Send what is queued (or, `at_once`, only what is under way), hang up, and tell what became of it all."""
+        """Send what is queued, hang up, and tell what became of it all; `at_once`: leave what is not sent yet."""
         if at_once:
             self._stop.set()
-        for waiting in self._queues:
-            waiting.put(None)
-        for thread in self._threads:
-            thread.join()
+        for waiting, thread in zip(self._queues, self._threads, strict=True):
+            if not at_once:
+                waiting.put(None)
+            else:
+                with contextlib.suppress(queue.Full):  # a thread that has more to do looks at _stop first
+                    waiting.put_nowait(None)
+            thread.join(GRACE if at_once else None)
         return self._tally
 
     def _work(self, waiting: queue.Queue[Export | None], connection: Post) -> None:
-        while (export := waiting.get()) is not None:
-            if not self._stop.is_set():
-                self._send(export, connection)
+        while (export := waiting.get()) is not None and not self._stop.is_set():
+            self._send(export, connection)
         connection.close()
 
     def _send(self, export: Export, connection: Post) -> None:

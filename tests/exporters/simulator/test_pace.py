@@ -22,11 +22,12 @@ def test_live_starts_now_and_goes_on() -> None:
     assert pace.due(at(pace, 12)) == NOW + 12
 
 
-def test_history_is_due_at_once_and_the_story_in_its_time() -> None:
-    pace = planned(backfill="30m")
+def test_what_is_past_is_due_at_once_and_the_rest_in_its_time() -> None:
+    pace = planned(backfill="30m", start="+10s")
     assert pace.history == 1800
-    assert pace.due(at(pace, -1800)) == pace.due(at(pace, -1)) == NOW
-    assert pace.due(at(pace, 1)) == NOW + 1
+    assert pace.due(at(pace, -1800)) < pace.due(at(pace, -10)) == NOW
+    assert pace.due(at(pace, -1)) == NOW + 9
+    assert pace.due(at(pace, 1)) == NOW + 11
 
 
 def test_another_speed_tells_a_whole_story_that_ends_now() -> None:
