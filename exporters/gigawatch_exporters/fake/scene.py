@@ -169,7 +169,7 @@ class Scene:
 
     def run(self, *words: str) -> Daemon:
         """An exporter on the scene; more words override."""
-        hurry = ("--period", "0.1", "--interval", "0.3", "--deadline", "1", "--hang", "3", "--prometheus-port", "0")
+        hurry = ("--period", "0.1", "--interval", "0.3", "--deadline", "2", "--hang", "10", "--prometheus-port", "0")
         whose = ("--factory", "sim-test", "--simulated", "--host-name", "node-1", "--spool", str(self.spool))
         where = ("--library", str(self._library), "--endpoint", self.receiver.endpoint)
         environment = {STAGE_VARIABLE: str(self._stage.path)}
