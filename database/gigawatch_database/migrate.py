@@ -5,18 +5,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
 
-from gigawatch_contract.errors import SchemaError, Unavailable
+from gigawatch_contract.errors import ConfigurationError, SchemaError, Unavailable
 from gigawatch_database import comments, files
 from gigawatch_database.grade import Grade, detect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from gigawatch_database.files import File
@@ -82,35 +83,24 @@ def migrate(
         SchemaError: the history does not fit, or a file fails; the message names file and line.
         Unavailable: another migrator or a reader holds a lock for too long.
     """
-    connection.execute("SET lock_timeout = '60s'")
-    with connection.cursor() as cursor:
-        try:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-        except psycopg.errors.LockNotAvailable as error:
-            raise Unavailable("another `gigawatch migrate` has been running on this database for a minute") from error
-    try:
+    with _worded(), _alone(connection):
         _join_timescale(connection)
         connection.execute(LEDGER)
-        grade = detect(connection)
         applied = _applied(connection)
-        plan = pending(_known(grade, root), {name: sha256 for name, (sha256, _) in applied.items()})
+        known = _known(detect(connection), root)
+        plan = pending(known, {name: sha256 for name, (sha256, _) in applied.items()})
         for file in plan.once:
             with connection.transaction():
                 _run(connection, file)
                 _record(connection, file)
-            report(f"{file.name}")
+            report(file.name)
         if plan.repeat:
             old = [files.File(name, body) for name, (_, body) in applied.items()]
             with connection.transaction():
                 _repeat(connection, plan.repeat, old)
             report(f"{len(plan.repeat)} files of views and functions")
-        with connection.transaction():
-            connection.execute("SELECT ensure_partitions(now() - interval '1 day', now() + interval '7 days')")
+        connection.execute("SELECT ensure_partitions(now() - interval '1 day', now() + interval '7 days')")
         return [file.name for file in (*plan.once, *plan.repeat)]
-    finally:
-        if not connection.closed:
-            connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
-            connection.execute("RESET lock_timeout")
 
 
 def check(connection: psycopg.Connection, root: Path | None = None) -> Grade:
@@ -119,13 +109,45 @@ def check(connection: psycopg.Connection, root: Path | None = None) -> Grade:
     Raises:
         SchemaError: it is older (run `gigawatch migrate`) or newer.
     """
-    grade = detect(connection)
-    missing = len(pending(_known(grade, root), {name: sha for name, (sha, _) in _applied(connection).items()}))
+    with _worded():
+        grade = detect(connection)
+        applied = {name: sha256 for name, (sha256, _) in _applied(connection).items()}
+    missing = len(pending(_known(grade, root), applied))
     if missing:
         raise SchemaError(
             f"the database lacks {missing} file{'s' if missing > 1 else ''} of this version's schema: run `gigawatch migrate`"
         )
     return grade
+
+
+@contextmanager
+def _worded() -> Generator[None]:
+    """Say in a sentence what a database refuses, or that it is gone."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"GIGAWATCH_DSN (--dsn) names a user who may not do this: {_first_line(error)}; "
+            "use the one who owns the database, or GRANT it what is missing"
+        ) from error
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"the database went away: {_first_line(error)}") from error
+
+
+@contextmanager
+def _alone(connection: psycopg.Connection) -> Generator[None]:
+    """Hold the migrators' lock; waits a minute for it, and for what a reader holds."""
+    connection.execute("SET lock_timeout = '60s'")
+    try:
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+    except psycopg.errors.LockNotAvailable as error:
+        raise Unavailable("another `gigawatch migrate` has been running on this database for a minute") from error
+    try:
+        yield
+    finally:
+        with suppress(psycopg.OperationalError):  # a connection that is gone has let go
+            connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+            connection.execute("RESET lock_timeout")
 
 
 def _known(grade: Grade, root: Path | None) -> list[File]:

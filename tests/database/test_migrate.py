@@ -3,18 +3,16 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
-from gigawatch_contract.errors import SchemaError
-from gigawatch_database import files, migrate
+from gigawatch_contract.errors import ConfigurationError, SchemaError
+from gigawatch_database import files, migrate, testing
 from gigawatch_database.files import File
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from gigawatch_database import testing
 
 ONE, TWO, VIEW = (
     File("migrations/a/0001_one.sql", "one"),
@@ -159,17 +157,45 @@ def test_a_view_of_another_person_is_not_dropped(empty: testing.Database, sql: P
         assert connection.execute("SELECT count(*) FROM theirs").fetchone() == (0,)
 
 
-def test_a_server_that_offers_timescaledb_and_refuses_it_is_not_taken_for_plain(empty: testing.Database) -> None:
+@pytest.fixture
+def visitor(empty: testing.Database) -> Iterator[testing.Database]:
+    """The empty database as a user sees it who owns nothing in it."""
     with empty.connect() as connection:
         connection.execute("CREATE ROLE visitor LOGIN PASSWORD 'visitor'")
-        connection.execute("CREATE SCHEMA AUTHORIZATION visitor")
-    try:
-        with (
-            psycopg.connect(empty.dsn, user="visitor", password="visitor", autocommit=True) as connection,
-            pytest.raises(SchemaError, match="as a superuser"),
-        ):
-            migrate.migrate(connection)
-    finally:
-        with empty.connect() as connection:
-            connection.execute("DROP OWNED BY visitor")
-            connection.execute("DROP ROLE visitor")
+    yield testing.Database(
+        empty.dsn.replace(str(conninfo_to_dict(empty.dsn)["password"]), "visitor").replace(
+            "//gigawatch:", "//visitor:"
+        ),
+        empty.grade,
+    )
+    with empty.connect() as connection:
+        connection.execute("DROP ROLE visitor")
+
+
+def test_a_server_that_offers_timescaledb_and_refuses_it_is_not_taken_for_plain(visitor: testing.Database) -> None:
+    with pytest.raises(SchemaError, match="as a superuser"):
+        run(visitor)
+
+
+def test_a_user_who_may_not_make_tables_is_told_so(empty: testing.Database, visitor: testing.Database) -> None:
+    with empty.connect() as connection:
+        connection.execute("CREATE EXTENSION timescaledb")
+    with pytest.raises(ConfigurationError, match="may not do this: permission denied for schema public"):
+        run(visitor)
+
+
+def test_a_user_who_may_not_read_the_ledger_is_told_so(empty: testing.Database, visitor: testing.Database) -> None:
+    run(empty)
+    with (
+        visitor.connect() as connection,
+        pytest.raises(ConfigurationError, match="permission denied for table schema_migration"),
+    ):
+        migrate.check(connection)
+
+
+def test_a_database_that_goes_away_is_said_to(empty: testing.Database, sql: Path) -> None:
+    write(sql, "migrations/a/0002_end.sql", "SELECT pg_terminate_backend(pg_backend_pid());")
+    with pytest.raises(SchemaError, match=r"0002_end\.sql, line 1: terminating connection"):
+        run(empty, sql)
+    write(sql, "migrations/a/0002_end.sql", "SELECT 1;")
+    assert "migrations/a/0002_end.sql" in run(empty, sql)
