@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
 from dash import dcc, get_relative_path, html
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gigawatch_dashboards.queries.factory import Happened, OpenAlert
 
 Children = list[Any]
+PROBLEMS: Final = 30
+"""At most so many are listed: more are not read."""
 
 
 def aria(**words: str) -> dict[str, Any]:
@@ -111,7 +113,7 @@ def table(caption: str, head: Sequence[str], body: Sequence[Sequence[Any]]) -> C
 def problem_list(found: Sequence[Problem], now: datetime, marked_node: str | None) -> Component:
     """What is wrong, gravest first."""
     items: Children = []
-    for problem in found:
+    for problem in found[:PROBLEMS]:
         title, text = words.problem(problem, now)
         marked = marked_node is not None and problem.host_name == marked_node
         items.append(
@@ -120,6 +122,10 @@ def problem_list(found: Sequence[Problem], now: datetime, marked_node: str | Non
                 className="marked" if marked else "",
                 **(aria(current="true") if marked else {}),
             )
+        )
+    if len(found) > PROBLEMS:
+        items.append(
+            html.Li(f"and {len(found) - PROBLEMS} more; the table of the hall has all nodes", className="note")
         )
     return html.Ul(items, className="list")
 

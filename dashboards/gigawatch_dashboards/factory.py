@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gigawatch_database.grade import Grade
 
-EVENTS: Final = 50
+EVENTS: Final = 20
 """At most so many events are listed."""
 GAP: Final = 3
 """Export intervals after which a counter's gain is not spread over time any more."""

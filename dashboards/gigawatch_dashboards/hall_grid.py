@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from dash import html
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from gigawatch_dashboards.condition import Condition, Node
     from gigawatch_dashboards.hall import Cell, Rack, Row
 
-ORDER = ("ok", "degraded", "failed", "unresponsive", "lost", "silent")
+STEPS: Final = 9
+"""Colours between the ends of a scale, as assets/gigawatch.css has them."""
+ORDER: Final = ("ok", "degraded", "failed", "unresponsive", "lost", "silent")
 
 
 def grid(condition: Condition, colour: str, marked: str | None) -> list[Component]:
@@ -64,9 +66,8 @@ def _row(row: Row, *, here: bool) -> Component:
 
 
 def _cell(cell: Cell) -> Component:
-    style: dict[str, Any] = {} if cell.level is None else {"--level": f"{100 * cell.level:.0f}%"}
-    classes = f"cell {cell.state or 'unknown'}{' scaled' if cell.level is not None else ''}"
-    return html.Span(className=classes, style=style, title=f"{cell.label}: {cell.text}")
+    step = "" if cell.level is None else f" level-{round(cell.level * (STEPS - 1))}"
+    return html.Span(className=f"cell {cell.state or 'unknown'}{step}", title=f"{cell.label}: {cell.text}")
 
 
 def _legend(condition: Condition, colour: str) -> Component:

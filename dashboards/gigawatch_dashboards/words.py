@@ -311,6 +311,8 @@ def chart(found: Chart, series: Series) -> str:
         return "There is no reading in this window."
     mean = sum(number for _, number in known) / len(known)
     high, low = max(known, key=lambda pair: pair[1]), min(known, key=lambda pair: pair[1])
+    if found.key == "throttled" and high[1] == 0:
+        return "No accelerator was held back by heat."
     head = f"{found.subject} {quantity(mean, found.unit)} on average"
     if high[1] > low[1]:
         head += (

@@ -116,20 +116,14 @@ def name(state: FactoryState) -> str:
 
 def page(state: FactoryState, drawn: str) -> Component:
     """The page with all that it shows; `drawn` is the version of its data."""
-    observed = _observed(state, state.telemetry, drawn) if state.telemetry else [_unobserved()]
+    shown = parts(state, state.telemetry) if state.telemetry else {}
     return frame.page(
         [
             html.Nav(link("All factories", links.network(), id="back"), **aria(label="Breadcrumb"), className="crumb"),
-            html.Div(
-                [
-                    html.H1(name(state)),
-                    html.Code(state.factory_id),
-                    html.Span("simulated", className="badge simulated") if state.simulated else None,
-                ],
-                className="heading",
-            ),
-            *observed,
+            html.Div([*_heading(state), _clock(state, shown) if shown else None], className="heading"),
+            *(_observed(state, state.telemetry, shown) if state.telemetry else [_unobserved()]),
             *_public(state),
+            *stores(shown, state.factory_id, drawn),
         ],
         grade=state.grade,
         simulated=state.simulated,
@@ -163,11 +157,25 @@ def parts(state: FactoryState, telemetry: Telemetry) -> Parts:
     return dict(zip(PARTS, values, strict=True))
 
 
-def _observed(state: FactoryState, telemetry: Telemetry, drawn: str) -> Children:
-    of, shown = state.factory_id, parts(state, telemetry)
+def _heading(state: FactoryState) -> Children:
+    return [
+        html.H1(name(state)),
+        html.Code(state.factory_id),
+        html.Span("simulated", className="badge simulated") if state.simulated else None,
+    ]
+
+
+def _clock(state: FactoryState, shown: Parts) -> Component:
+    """The one clock of the page: its range and its moment."""
+    moment = html.Div(shown["moment.children"], id=identity("moment", state.factory_id), className="part moment")
+    return html.Div([_range(state.view), moment], className="clock")
+
+
+def _observed(state: FactoryState, telemetry: Telemetry, shown: Parts) -> Children:
+    of = state.factory_id
     place = {
         part: html.Div(shown[f"{part}.children"], id=identity(part, of), className="part")
-        for part in ("verdict", "tiles", "moment", "problems", "alerts", "events", "hall", "nodes")
+        for part in ("verdict", "tiles", "problems", "alerts", "events", "hall", "nodes")
     }
     charts = [
         components.chart(
@@ -205,9 +213,8 @@ def _observed(state: FactoryState, telemetry: Telemetry, drawn: str) -> Children
             className="split",
         ),
         card("Events", [place["events"]], identity="events"),
-        html.Div([html.H2("Over time"), _range(state.view), place["moment"]], className="clock"),
+        html.H2("Over time", className="over-time"),
         html.Div(charts, className="charts"),
-        *stores(shown, of, drawn),
     ]
 
 
