@@ -70,7 +70,7 @@ class Ledger:
         self.pages: Final[list[Page]] = []
 
     def keep(self) -> None:
-        """Run to the end. A second's coverage is who reports at its beginning; its sums are known at its end."""
+        """Run to the end. Who is there and for whom is looked up at a second's beginning; its sums are known at its end."""
         for tick in range(self._duration):
             self._cover(tick)
             self._world.step()
@@ -155,6 +155,8 @@ class Ledger:
         world = self._world
         nodes = ~world.silent
         self._lost_s += ~world.alive
+        classes = np.repeat(world.user_class(), world.layout.accelerators_per_node)[world.alive.ravel()]
+        self._delivered_s += np.bincount(classes[classes >= 0], minlength=len(USER_CLASSES))
         self._reporting.append((int(nodes.sum()), int((world.answering & nodes[:, None]).sum())))
         if (tick + 1) % 60 == 0 or tick + 1 == self._duration:
             by_node, by_accelerator = zip(*self._reporting, strict=True)
@@ -176,8 +178,6 @@ class Ledger:
             self._throttled[reason] += now
         self._energy_mj += world.power_mw
         self._window.add(world.thermal_held | world.thermal_cut)
-        classes = np.repeat(world.user_class(), world.layout.accelerators_per_node)[world.alive.ravel()]
-        self._delivered_s += np.bincount(classes[classes >= 0], minlength=len(USER_CLASSES))
 
     def _page(self) -> Page:
         world, layout = self._world, self._world.layout
