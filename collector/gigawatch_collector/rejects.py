@@ -21,6 +21,7 @@ REASONS: Final = {
     "malformed": "a histogram's bucket counts do not fit its bounds",
     "no_event_name": "a log record without event_name is no event; plain logs are not stored",
     "series_limit": "the factory has as many series outside the contract as it may",
+    "poison": "the database refuses a value of the request; the collector's log says which",
 }
 MESSAGE_LIMIT: Final = 1000
 """Characters of an error_message: far below the 4 MiB that OTLP allows for an answer."""
