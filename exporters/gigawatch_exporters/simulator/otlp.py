@@ -171,6 +171,7 @@ def _locate(body: bytes, markers: dict[bytes, tuple[str, Source]]) -> Skeleton:
     sources: dict[str, Source] = {}
     for marker, (kind, source) in markers.items():
         at = body.find(marker)
+        assert at >= 0, f"the encoder wrote no {source}"
         while at >= 0:
             name = f"f{at}"
             fields[name] = kind, at

@@ -43,13 +43,12 @@ class Schedule:
         entropy = [scenario.seed, zlib.crc32(factory.id.encode())]
         self._nodes: list[npt.NDArray[np.int64]] = []
         self._runs: list[Iterator[Run]] = []
-        for number, job in enumerate(scenario.jobs):
-            if job.factory == factory.id:
-                self._nodes.append(np.array(job_nodes(job, layout, scenario.name)))
-                iteration = np.random.default_rng([*entropy, 1, number]).uniform(6.0, 12.0)
-                user_class = USER_CLASSES.index(job.user_class)
-                run = Run(job.start, job.end, user_class, job.intensity, job.memory, iteration)
-                self._runs.append(iter((run,)))
+        for number, job in enumerate(job for job in scenario.jobs if job.factory == factory.id):
+            self._nodes.append(np.array(job_nodes(job, layout, scenario.name)))
+            iteration = np.random.default_rng([*entropy, 1, number]).uniform(6.0, 12.0)
+            user_class = USER_CLASSES.index(job.user_class)
+            run = Run(job.start, job.end, user_class, job.intensity, job.memory, iteration)
+            self._runs.append(iter((run,)))
         free = np.setdiff1d(np.arange(layout.nodes), np.concatenate([*self._nodes, np.array([], np.int64)]))
         for mix in scenario.mixes:
             if mix.factory == factory.id:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,11 +35,15 @@ def node_source(scenario: str, host_name: str, start: float, clock: Callable[[],
     xids = [event for event in happenings(story, factory) if event.node == node and event.code is not None]
     lock = threading.Lock()
 
+    @lru_cache(maxsize=1)  # a library asks many times a second, in which nothing changes
+    def shown(_tick: int, events: int) -> NodeState:
+        return state(world, node, xids[:events])
+
     def now() -> NodeState:
         with lock:
             into = clock() - start
             world.run_to(int(into))
-            return state(world, node, [event for event in xids if event.at <= into])
+            return shown(world.tick, sum(event.at <= into for event in xids))
 
     return now
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gigawatch_exporters.simulator import physics
-from gigawatch_exporters.simulator.faults import Cooling, Ecc, Hang, Lost, Silent, SlowLink
+from gigawatch_exporters.simulator.damage import damage
+from gigawatch_exporters.simulator.faults import Cooling
 from gigawatch_exporters.simulator.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -163,33 +164,11 @@ class World:
 
     def _apply_faults(self) -> None:
         """Set what is broken in this second."""
-        if not self._faults:
-            self.answered.fill(self.tick)
-            return
-        layout = self.layout
-        restarts = 0 * self.reader_restarts
-        self.hung = np.zeros_like(self.hung)
-        self.silent = np.zeros_like(self.silent)
-        self._link = np.ones_like(self._link)
-        for fault in self._faults:
-            if isinstance(fault, Cooling):
-                continue
-            node = layout.find(fault.node)
-            start, end = fault.lasts
-            active = start <= self.tick < end
-            if isinstance(fault, Silent):
-                self.silent[node] |= active
-            elif isinstance(fault, Hang):
-                self.hung[node, fault.accelerator] |= active
-                restarts[node] += self.tick >= start
-            elif isinstance(fault, SlowLink):
-                self._link[node, fault.accelerator] = fault.factor if active else 1.0
-            elif isinstance(fault, Lost):
-                self.alive[node, fault.accelerator] &= not active
-            elif isinstance(fault, Ecc) and start <= self.tick < start + 1:
-                self.ecc_corrected[node, fault.accelerator] += fault.corrected
-                self.ecc_uncorrected[node, fault.accelerator] += fault.uncorrected
-        self.reader_restarts = restarts
+        now = damage(self._faults, self.layout, self.tick)
+        self.alive, self.hung, self.silent, self._link = now.alive, now.hung, now.silent, now.link
+        self.reader_restarts = now.reader_restarts
+        self.ecc_corrected += now.ecc_corrected
+        self.ecc_uncorrected += now.ecc_uncorrected
         self.answered[self.answering] = self.tick
 
     @property
