@@ -42,7 +42,7 @@ MAX_TEXT: Final = 255
 """Of a name in the address: longer ones name nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the class then has the defaults as attributes
 class View:
     """The state of a page. `at` None is "now, live"."""
 
