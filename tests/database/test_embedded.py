@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -297,39 +298,57 @@ def test_a_build_that_is_cut_off_leaves_nothing_that_passes_for_one(
     shutil.rmtree(cache)
 
 
+@dataclass(frozen=True)
+class Somebody:
+    """An ordinary user with a home of its own; `uid` is None for the one who runs the tests."""
+
+    python: str
+    home: Path
+    packages: Path | None
+    uid: int | None
+    gid: int | None
+
+    def starts_a_server(self) -> subprocess.Popen[str]:
+        """A process that runs a server until its stdin ends, and prints grade and DSN last."""
+        environment = {"HOME": str(self.home), "PATH": os.environ["PATH"]}
+        if self.packages:
+            environment["PYTHONPATH"] = str(self.packages)
+        return subprocess.Popen(
+            [self.python, "-c", STARTER, "data of mine", "timescale"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=self.home,
+            env=environment,
+            user=self.uid,
+            group=self.gid,
+            extra_groups=None if self.uid is None else [],
+        )
+
+
 @pytest.fixture
-def as_ordinary(
-    tmp_path_factory: pytest.TempPathFactory, server_folder: Path
-) -> Iterator[tuple[list[str], dict[str, object]]]:
-    """A Python for an ordinary user in a home with a space in its name: its command, and how to run it.
+def somebody(server_folder: Path) -> Iterator[Somebody]:
+    """An ordinary user whose home has a space in its name.
 
     For root that is `nobody`, who may enter neither this checkout nor its environment: it gets copies.
     """
     home = server_folder / "some one"
     home.mkdir()
-    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
     if os.geteuid() != 0:
-        yield [sys.executable], {"env": environment, "cwd": home}
-        return
-    packages = server_folder / "packages"
-    packages.mkdir()
-    for name in ("psycopg", "psycopg-binary", installation.WHEEL, "typing-extensions", "cmake", "ninja"):
-        copy(name, packages)
-    for module in ("gigawatch_contract", "gigawatch_database"):
-        shutil.copytree(Path(sys.modules[module].__file__ or "").parent, packages / module)
-    nobody = places.account(home / "none")
-    os.chown(home, nobody.uid, nobody.gid)
-    python = next(path for path in (sys.executable, "/usr/bin/python3") if may_enter(Path(path).resolve(), nobody))
-    yield (
-        [python],
-        {
-            "env": {**environment, "PYTHONPATH": str(packages)},
-            "cwd": home,
-            "user": nobody.uid,
-            "group": nobody.gid,
-            "extra_groups": [],
-        },
-    )
+        yield Somebody(sys.executable, home, None, None, None)
+    else:
+        packages = server_folder / "packages"
+        packages.mkdir()
+        for name in ("psycopg", "psycopg-binary", installation.WHEEL, "typing-extensions", "cmake", "ninja"):
+            copy(name, packages)
+        for module in ("gigawatch_contract", "gigawatch_database"):
+            shutil.copytree(Path(sys.modules[module].__file__ or "").parent, packages / module)
+        nobody = places.account(home / "none")
+        os.chown(home, nobody.uid, nobody.gid)
+        python = next(path for path in (sys.executable, "/usr/bin/python3") if may_enter(Path(path).resolve(), nobody))
+        yield Somebody(python, home, packages, nobody.uid, nobody.gid)
+        shutil.rmtree(packages)
+    shutil.rmtree(home)
 
 
 def may_enter(program: Path, who: places.Account) -> bool:
@@ -349,47 +368,29 @@ def copy(name: str, packages: Path) -> None:
         shutil.copy(str(file.locate()), packages / file)
 
 
-def test_an_ordinary_user_has_a_server_of_its_own(
-    as_ordinary: tuple[list[str], dict[str, object]], timescale: object
-) -> None:
+def test_an_ordinary_user_has_a_server_of_its_own(somebody: Somebody, timescale: object) -> None:
     """On TimescaleDB, from a cache that is its own."""
-    command, options = as_ordinary
-    home = Path(str(options["cwd"]))
     built = installation.install(report=quiet).bin.parents[2]
-    shutil.copytree(built, home / ".cache" / "gigawatch" / built.name, symlinks=True)
-    if "user" in options:
-        subprocess.run(["chown", "-R", f"{options['user']}:{options['group']}", home / ".cache"], check=True)
-    process = subprocess.Popen(  # pyright: ignore[reportCallIssue, reportUnknownVariableType] - options are of many types
-        [*command, "-c", STARTER, "data of mine", "timescale"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        **options,  # pyright: ignore[reportArgumentType]
-    )
-    with process:
+    cache = somebody.home / ".cache"
+    shutil.copytree(built, cache / "gigawatch" / built.name, symlinks=True)
+    if somebody.uid is not None:
+        subprocess.run(["chown", "-R", f"{somebody.uid}:{somebody.gid}", cache], check=True)
+    with somebody.starts_a_server() as process:
         assert process.stdout
         grade, dsn = process.stdout.readline().split()
         assert grade == "apache"
         assert answers(dsn)
-        assert (home / "data of mine" / "postgres").stat().st_uid == options.get("user", os.getuid())
+        owner = (somebody.home / "data of mine" / "postgres").stat().st_uid
+        assert owner == (os.getuid() if somebody.uid is None else somebody.uid)
         process.communicate()
     assert process.returncode == 0
     assert not answers(dsn)
 
 
 @pytest.mark.soak
-def test_an_ordinary_user_builds_timescaledb(as_ordinary: tuple[list[str], dict[str, object]]) -> None:
+def test_an_ordinary_user_builds_timescaledb(somebody: Somebody) -> None:
     """From Debian's source, with apt as that user, in a home with a space in its name."""
-    command, options = as_ordinary
-    done = subprocess.run(  # pyright: ignore[reportCallIssue] - options are of many types
-        [*command, "-c", STARTER, "data of mine", "timescale"],
-        input="",
-        capture_output=True,
-        text=True,
-        check=True,
-        **options,  # pyright: ignore[reportArgumentType]
-    )
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith("Fetching TimescaleDB")
-    assert lines[1].startswith("Building TimescaleDB")
-    assert lines[2].split()[0] == "apache"
+    with somebody.starts_a_server() as process:
+        lines = process.communicate()[0].splitlines()
+    assert process.returncode == 0
+    assert [line.split()[0] for line in lines] == ["Fetching", "Building", "apache"]
