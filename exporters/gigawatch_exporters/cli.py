@@ -21,7 +21,7 @@ readings at /metrics. What the collector does not take waits on disk, and is sen
 
   gigawatch exporter --factory jaif --endpoint http://collector:4318
   gigawatch exporter --factory jaif --once        one reading of all accelerators, as a table
-  gigawatch exporter --factory jaif --check       whether settings and driver are well; changes nothing
+  gigawatch exporter --factory jaif --check       whether settings, driver, port and spool are well
 
 Every setting can stand in a file (--config), in the environment (in brackets) or here. The standard variables
 OTEL_EXPORTER_OTLP_HEADERS and OTEL_EXPORTER_OTLP_CERTIFICATE give a token and a certificate authority."""

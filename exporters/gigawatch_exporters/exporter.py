@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from gigawatch_contract.errors import ConfigurationError, GigawatchError, Unavailable
-from gigawatch_exporters import ledger, machine
+from gigawatch_exporters import ledger, machine, memory
 from gigawatch_exporters.happened import Happened, Moment
 from gigawatch_exporters.messages import Failed
 from gigawatch_exporters.otlp import Wire
@@ -84,6 +84,7 @@ class Exporter:
         )
         self._outbox = threading.Thread(target=self._send_all, name="outbox", daemon=True)
         self._readers = Readers(self._plan, hang=settings.hang)
+        memory.give_back()
 
     def run(self, on_ready: Callable[[str], None]) -> None:
         """Work until stopped; `on_ready` is told once, when the reader knows what is on the bus.
@@ -213,7 +214,7 @@ class Exporter:
     def _describe(self) -> str:
         where = f"/metrics at {self._page.address}/metrics; " if self._page else ""
         return (
-            f"reading {len(self._watch.accelerators)} accelerators of {self._settings.node}; {where}"
+            f"accelerators of {self._settings.node} that are read: {len(self._watch.accelerators)}; {where}"
             f"sending to {self._settings.endpoint} every {self._settings.interval:g} s"
         )
 

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import requests
+import urllib3
 from google.protobuf.message import DecodeError
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["metrics", "logs"]
 KINDS: Final[tuple[Kind, ...]] = ("logs", "metrics")
+LONGEST_ANSWER: Final = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,8 +87,8 @@ class Wire:
         request.prepare_body(body, None)
         try:
             response = self._adapter.pass_on(request, options)
-            content = response.content
-        except requests.RequestException as error:
+            content = response.raw.read(LONGEST_ANSWER, decode_content=True)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             return Answer(status=None, reason=str(error))
         return Answer(
             status=response.status_code,
@@ -146,7 +148,7 @@ def _rejection(content: bytes) -> str:
     except DecodeError:
         return ""
     refused = partial.rejected_data_points
-    return f"{refused} rejected: {partial.error_message}" if refused or partial.error_message else ""
+    return f"{refused} rejected: {partial.error_message[:200]!r}" if refused or partial.error_message else ""
 
 
 def _seconds(retry_after: str | None, date: str | None) -> float | None:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from gigawatch_contract.errors import ConfigurationError, GigawatchError
+from gigawatch_exporters import memory
 from gigawatch_exporters.device import CannotOpenError
 from gigawatch_exporters.messages import Answered, Failed, Found, Inventory, Xid, encode
 
@@ -161,6 +162,7 @@ def main(words: list[str]) -> None:
     plan = Plan(**json.loads(words[0]))
     try:
         library = connect(plan)
+        memory.give_back()
         Reader(library, plan, pipe).start()
     except GigawatchError as error:
         _write(pipe, encode(Failed(text=str(error), exit_code=error.exit_code)), threading.Lock())

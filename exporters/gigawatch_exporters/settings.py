@@ -73,6 +73,7 @@ class Settings:
         url = urlsplit(self.endpoint)
         wanted = "an address such as https://collector.example:4318"
         check(url.scheme in {"http", "https"} and bool(url.hostname), "endpoint", self.endpoint, wanted)
+        check(not url.username, "endpoint", "…", "without a password; OTEL_EXPORTER_OTLP_HEADERS holds a token")
         check(not url.path.rstrip("/").endswith("/v1/metrics"), "endpoint", self.endpoint, "without /v1/metrics")
         check(not (self.scenario and self.library != FAKE), "scenario", self.scenario, 'only with library = "fake"')
         check(self.library != FAKE or bool(self.scenario), "scenario", self.scenario, 'needed with library = "fake"')

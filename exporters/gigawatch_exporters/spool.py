@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 NAME: Final = re.compile(r"(\d{20})-(\d{6})\.(metrics|logs)\.gz")
 PART: Final = ".part"
+MOST_IN_MEMORY: Final = 100
+"""Exports that are kept while the disk takes none."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -168,8 +170,13 @@ class Spool:
             total > self._max_bytes or now_unix_nano - self._entries[0].time_unix_nano > self._max_age_nano
         ):
             total -= self._entries[0].size
-            self._forget(self._entries[0])
-            self.dropped += 1
+            self._drop(self._entries[0])
+        for entry in [entry for entry in self._entries if entry.body is not None][:-MOST_IN_MEMORY]:
+            self._drop(entry)
+
+    def _drop(self, entry: Entry) -> None:
+        self._forget(entry)
+        self.dropped += 1
 
     def _forget(self, entry: Entry) -> None:
         if entry in self._entries:

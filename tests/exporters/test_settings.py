@@ -39,6 +39,7 @@ ROOT = Path(__file__).parents[2]
             {"factory": "jaif", "endpoint": "http://c:4318/v1/metrics"},
             "endpoint = 'http://c:4318/v1/metrics': without /v1/metrics",
         ),
+        ({"factory": "jaif", "endpoint": "http://me:secret@c:4318"}, "endpoint = '…': without a password"),
         ({"factory": "jaif", "prometheus_port": 70000}, "prometheus_port = 70000: 0 to 65535"),
         ({"factory": "jaif", "spool_size": 0}, "spool_size = 0: at least 1 MB"),
         ({"factory": "jaif", "spool_hours": 0.0}, "spool_hours = 0.0: more than 0 hours"),

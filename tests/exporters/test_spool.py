@@ -12,7 +12,7 @@ import pytest
 from gigawatch_contract.errors import ConfigurationError
 from gigawatch_exporters.otlp import Answer
 from gigawatch_exporters.sending import FIRST_PAUSE, LONGEST_PAUSE, Pace, after, due, verdict
-from gigawatch_exporters.spool import Spool
+from gigawatch_exporters.spool import MOST_IN_MEMORY, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +129,9 @@ def test_an_export_that_the_disk_does_not_take_is_sent_from_memory(
     entry = spool.newest_untried("metrics")
     assert entry is not None
     assert spool.read(entry) == b"body"
+    for time in range(MOST_IN_MEMORY):
+        spool.put("metrics", 2 + time, b"")
+    assert (spool.count, spool.dropped) == (MOST_IN_MEMORY, 1)
 
 
 def test_two_exporters_do_not_share_a_spool(spool: Spool, tmp_path: Path) -> None:

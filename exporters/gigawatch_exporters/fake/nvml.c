@@ -49,7 +49,7 @@ static struct handle handles[MAX_GPUS];
 static uint32_t present;  /* how many were on the bus at initialisation: a later loss does not change the count */
 static struct event_set sets[MAX_SETS];
 
-static void pause_briefly(void) { usleep(2000); }
+static void pause_briefly(unsigned milliseconds) { usleep(milliseconds * 1000); }
 
 static int map_stage(void) {
   const char *path = getenv("GIGAWATCH_FAKE_NVML");
@@ -75,7 +75,7 @@ static int look(const struct handle *handle, struct gpu *copy) {
       found = !strncmp(copy->uuid, handle->uuid, sizeof copy->uuid);
     }
     __sync_synchronize();
-    if (before % 2 || before != stage->version || (found && copy->hang)) { pause_briefly(); continue; }
+    if (before % 2 || before != stage->version || (found && copy->hang)) { pause_briefly(2); continue; }
     if (!found || copy->lost) return LOST;
     if (copy->slow_milliseconds) usleep(copy->slow_milliseconds * 1000);
     return copy->error;
@@ -86,7 +86,7 @@ int nvmlInitWithFlags(unsigned flags) {
   (void)flags;
   int result = stage ? SUCCESS : map_stage();
   if (result) return result;
-  while (stage->version % 2) pause_briefly();
+  while (stage->version % 2) pause_briefly(2);
   present = 0;
   for (uint32_t i = 0; i < stage->gpu_count && i < MAX_GPUS; i++)
     if (!stage->gpus[i].lost) memcpy(handles[present++].uuid, (const void *)stage->gpus[i].uuid, 96);
@@ -217,7 +217,7 @@ int nvmlDeviceRegisterEvents(struct handle *device, uint64_t types, struct event
 }
 
 int nvmlEventSetWait_v2(struct event_set *set, struct event_data *data, unsigned milliseconds) {
-  for (unsigned waited = 0; waited <= milliseconds; waited += 2) {
+  for (unsigned waited = 0; waited <= milliseconds; waited += 20) {
     uint32_t before = stage->version;
     if (stage->crash) abort();
     for (uint32_t i = 0; before % 2 == 0 && i < stage->event_count && i < MAX_EVENTS; i++) {
@@ -232,7 +232,7 @@ int nvmlEventSetWait_v2(struct event_set *set, struct event_data *data, unsigned
         return SUCCESS;
       }
     }
-    pause_briefly();
+    pause_briefly(20);
   }
   return TIMEOUT;
 }
