@@ -138,16 +138,25 @@ class PinnedTransport(httpx.AsyncBaseTransport):
             httpx.ConnectError: the host has none.
         """
         url = request.url
-        port = url.port or (443 if url.scheme == "https" else 80)
-        found = await resolve(url.host, port)
-        pinned = permitted(found, scheme=url.scheme, port=port, policy=self._policy)
-        request.extensions = {**request.extensions, "sni_hostname": url.host}
-        request.url = url.copy_with(host=pinned)
+        request.extensions = {**request.extensions, "sni_hostname": url.raw_host.decode("ascii")}
+        request.url = url.copy_with(host=await pin(url, self._policy))
         return await self._inner.handle_async_request(request)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._inner.aclose()
+
+
+async def pin(url: httpx.URL, policy: Policy) -> str:
+    """The address that a request to this URL goes to.
+
+    Raises:
+        Refused: the policy forbids an address of the host.
+        httpx.ConnectError: the host has none.
+    """
+    port = url.port or (443 if url.scheme == "https" else 80)
+    found = await resolve(url.raw_host.decode("ascii"), port)
+    return permitted(found, scheme=url.scheme, port=port, policy=policy)
 
 
 async def resolve(host: str, port: int) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import psycopg
@@ -19,12 +19,14 @@ import psycopg
 from gigawatch_alerts import conditions, state, store, templates
 from gigawatch_alerts.conditions import Found, RuleFailure
 from gigawatch_alerts.labels import ALERTNAME, Labels, alert_id
-from gigawatch_alerts.routes import Route, addresses
 from gigawatch_alerts.rules import RULE_FAILED, Group, Rule
 from gigawatch_alerts.state import Episode, Timing
-from gigawatch_alerts.store import Changed, Live, Queued, Saying
+from gigawatch_alerts.store import Changed, Live, Saying
 from gigawatch_alerts.templates import Scope
 from gigawatch_contract import links, resource
+
+if TYPE_CHECKING:
+    from gigawatch_alerts.routes import Route
 
 log = logging.getLogger(__name__)
 
@@ -201,14 +203,7 @@ class _Evaluation:
                     reason=reason,
                 )
             )
-        queued = [
-            Queued(address, change.alert_id, status)
-            for change in changes
-            for status in change.step.changes
-            if status in ("firing", "resolved")
-            for address in addresses(self.context.routes, change.labels)
-        ]
-        store.write(self.connection, changes, queued, self.moment, self.now)
+        store.write(self.connection, changes, self.context.routes, time=self.moment, now=self.now)
         return changes
 
     def _say(self, found: Found, episode: Episode, say: Say) -> Saying:

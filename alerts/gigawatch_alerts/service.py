@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import threading
@@ -10,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import httpx
 import psycopg
 from prometheus_client import start_http_server
 
-from gigawatch_alerts import address, outbox
+from gigawatch_alerts import address, outbox, queue
 from gigawatch_alerts.delivery import Clock, Receiver, Worker, utc_now
 from gigawatch_alerts.evaluate import Context, Outcome, evaluate
 from gigawatch_alerts.selfmetrics import Backlog, SelfMetrics
@@ -79,12 +81,19 @@ class Service:
                 thread.join()
 
     def _register(self) -> str:
-        """Make the receiver known in the database; where alerts go, in words."""
+        """Make the receiver known in the database, and what fires known to it; where alerts go, in words."""
         if self.receiver is None:
             return "no receiver: alerts are only written to the database (give --webhook)"
+        try:
+            asyncio.run(address.pin(self.receiver.url, self.receiver.policy))
+        except address.Refused as refused:
+            raise ConfigurationError(f"webhook: {refused}") from refused
+        except httpx.ConnectError as error:
+            log.warning("receiver %s: %s now; it is asked again with each message", self.receiver.name, error)
         digest = hashlib.sha256(str(self.receiver.url).encode()).hexdigest()
         with self.connect() as connection:
             disabled = outbox.register(connection, self.receiver.name, digest)
+            queue.catch_up(connection, self.context.routes, utc_now())
         if disabled:
             log.warning(
                 "receiver %s is disabled: %s; `gigawatch alerts enable %s` delivers again",

@@ -6,17 +6,18 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
+from gigawatch_alerts import queue
 from gigawatch_alerts.state import Episode, Step
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from uuid import UUID
 
     import psycopg
 
     from gigawatch_alerts.labels import Labels
-    from gigawatch_alerts.routes import Address
+    from gigawatch_alerts.routes import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +52,6 @@ class Changed:
     """None: it says what it said."""
     labels: Labels
     reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """A change that a receiver is to hear of."""
-
-    address: Address
-    alert_id: UUID
-    status: str
 
 
 def live(connection: psycopg.Connection, rule_group: str, rule: str) -> dict[UUID, Live]:
@@ -98,11 +90,16 @@ def labels(connection: psycopg.Connection, instances: Collection[int]) -> dict[i
 
 
 def write(
-    connection: psycopg.Connection, changes: Sequence[Changed], queued: Sequence[Queued], time: datetime, now: datetime
+    connection: psycopg.Connection,
+    changes: Sequence[Changed],
+    routes: Sequence[Route],
+    *,
+    time: datetime,
+    now: datetime,
 ) -> None:
     """Store changes, their history and what is to be told of them, all or nothing.
 
-    `time` is the moment of the changes, `now` that from which the delivery may begin (after the group's wait).
+    `time` is the moment of the changes, `now` that from which the delivery may begin.
     """
     if not changes:
         return
@@ -111,7 +108,10 @@ def write(
         instances |= _begin(connection, [change for change in changes if change.instance_id is None])
         _go_on(connection, [change for change in changes if change.instance_id is not None])
         _remember(connection, changes, instances, time)
-        _queue(connection, queued, instances, now)
+        fired = {instances[change.alert_id]: change.labels for change in changes if "firing" in change.step.changes}
+        queue.fired(connection, fired, routes, now)
+        resolved = [instances[change.alert_id] for change in changes if "resolved" in change.step.changes]
+        queue.resolved(connection, resolved, now)
 
 
 def _begin(connection: psycopg.Connection, changes: Sequence[Changed]) -> dict[UUID, int]:
@@ -186,45 +186,6 @@ def _remember(
         FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS n (instance_id, change, reason)
         """,
         [time, *_columns(history, 3)],
-    )
-
-
-def _queue(
-    connection: psycopg.Connection, queued: Sequence[Queued], instances: Mapping[UUID, int], now: datetime
-) -> None:
-    if not queued:
-        return
-    # Sorted, so that two evaluations that touch the same groups take their locks in the same order.
-    places = sorted({queue.address for queue in queued}, key=lambda address: (address.receiver, address.group_key))
-    waits: list[timedelta] = [address.group_wait for address in places]
-    rows = connection.execute(
-        """
-        INSERT INTO alert_group (receiver, group_key, labels, next_attempt)
-        SELECT n.receiver, n.group_key, n.labels, %s + n.group_wait
-        FROM unnest(%s::text[], %s::text[], %s::jsonb[], %s::interval[]) AS n (receiver, group_key, labels, group_wait)
-        ON CONFLICT (receiver, group_key) DO UPDATE
-          SET next_attempt = coalesce(alert_group.next_attempt, excluded.next_attempt)
-        RETURNING receiver, group_key, group_id
-        """,
-        [
-            now,
-            [address.receiver for address in places],
-            [address.group_key for address in places],
-            [_json(dict(address.labels)) for address in places],
-            waits,
-        ],
-    )
-    groups = {(receiver, key): group_id for receiver, key, group_id in rows}
-    lines = [
-        (groups[queue.address.receiver, queue.address.group_key], instances[queue.alert_id], queue.status)
-        for queue in queued
-    ]
-    connection.execute(
-        """
-        INSERT INTO alert_outbox (group_id, instance_id, status)
-        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[])
-        """,
-        _columns(lines, 3),
     )
 
 

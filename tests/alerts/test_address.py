@@ -139,6 +139,32 @@ def test_the_connection_goes_to_the_checked_address_and_the_host_stays_that_of_t
         assert sink.received[0].path == "/path"
 
 
+def test_the_name_in_tls_is_that_of_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is handed to the connection: the pinned address to connect to, the URL's host to ask and check for."""
+    asked: list[httpx.Request] = []
+
+    async def somewhere(_: str, __: int) -> list[str]:
+        return ["2606:4700::1111"]
+
+    def keep(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200)
+
+    monkeypatch.setattr(address, "resolve", somewhere)
+    transport = PinnedTransport(PUBLIC)
+    transport._inner = httpx.MockTransport(keep)  # pyright: ignore[reportAttributeAccessIssue] - stands for the network
+
+    async def go() -> None:
+        async with httpx.AsyncClient(transport=transport) as client:
+            await client.post("https://höoks.example/path")
+
+    asyncio.run(go())
+    (request,) = asked
+    assert str(request.url) == "https://[2606:4700::1111]/path"
+    assert request.extensions["sni_hostname"] == "xn--hoks-5qa.example"
+    assert request.headers["host"] == "xn--hoks-5qa.example"
+
+
 def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sink() as proxy, Sink() as sink:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):

@@ -111,6 +111,18 @@ def test_a_worker_killed_while_it_sends_loses_nothing(things: Any, run_words: li
         ).fetchone() == (1, 3)
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/secret", "https://localhost/secret", "http://[::1]/secret"])
+def test_a_webhook_into_the_own_network_is_refused_at_the_start_with_the_reason(things: Any, url: str) -> None:
+    things.rules()
+    words = ("run", "--dsn", things.database.dsn, "--rules", str(things.path), "--webhook", url)
+    with running(*words) as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (2, "")
+    assert "add its network to allow" in err
+    assert "secret" not in err
+    assert "Traceback" not in err
+
+
 def test_two_services_on_one_database_tell_everything_once(things: Any, run_words: list[str]) -> None:
     with Sink() as sink:
         words = [*run_words, "--webhook", sink.url, "--group-by", "thing"]

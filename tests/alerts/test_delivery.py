@@ -14,12 +14,11 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from gigawatch_alerts import answers, outbox, store, webhook
+from gigawatch_alerts import answers, outbox, queue, webhook
 from gigawatch_alerts.address import Policy, networks
 from gigawatch_alerts.delivery import HttpSender, Receiver, deliver_one
 from gigawatch_alerts.evaluate import Context, evaluate_at
-from gigawatch_alerts.labels import fingerprint
-from gigawatch_alerts.routes import Route, addresses
+from gigawatch_alerts.routes import Route
 from gigawatch_alerts.sink import Reply, Sink
 
 if TYPE_CHECKING:
@@ -404,27 +403,27 @@ def test_the_messages_of_a_group_are_those_of_alertmanager_for_the_same_alerts(t
     with Sink() as sink:
         post = Post(things, sink, Context(routes=(route,)))
         ends = {"2026-11-01T12:15:00.5Z": 1, "2026-11-01T12:16:00Z": 2}
-        for alert in recorded[0]["alerts"]:
-            _fire(connection, alert)
-        _queue(connection, post, "firing", [alert["fingerprint"] for alert in recorded[0]["alerts"]])
+        instances = {alert["fingerprint"]: _fire(connection, alert) for alert in recorded[0]["alerts"]}
+        labels = {instances[alert["fingerprint"]]: alert["labels"] for alert in recorded[0]["alerts"]}
+        queue.fired(connection, labels, [route], post.now)
         post.deliver()
         for end, index in ends.items():
             over = [a for a in recorded[index]["alerts"] if a["status"] == "resolved" and a["endsAt"] == end]
-            for alert in over:
-                connection.execute(
-                    "UPDATE alert_instance SET state = 'resolved', resolved_at = %s WHERE labels = %s::jsonb",
-                    [end, json.dumps(alert["labels"])],
-                )
-            _queue(connection, post, "resolved", [alert["fingerprint"] for alert in over])
+            chosen = [instances[alert["fingerprint"]] for alert in over]
+            connection.execute(
+                "UPDATE alert_instance SET state = 'resolved', resolved_at = %s WHERE instance_id = ANY(%s)",
+                [end, chosen],
+            )
+            queue.resolved(connection, chosen, post.now)
             post.deliver()
         ours = [received.payload for received in sink.accepted()]
         assert [{**message, "receiver": "hook"} for message in ours] == recorded
 
 
-def _fire(connection: Any, alert: dict[str, Any]) -> None:
-    connection.execute(
+def _fire(connection: Any, alert: dict[str, Any]) -> int:
+    row = connection.execute(
         "INSERT INTO alert_instance (alert_id, rule_group, rule, labels, annotations, link, state, active_since, fired_at) "
-        "VALUES (gen_random_uuid(), 'g', 'XidEvent', %s, %s, %s, 'firing', %s, %s)",
+        "VALUES (gen_random_uuid(), 'g', 'XidEvent', %s, %s, %s, 'firing', %s, %s) RETURNING instance_id",
         [
             json.dumps(alert["labels"]),
             json.dumps(alert["annotations"]),
@@ -432,15 +431,31 @@ def _fire(connection: Any, alert: dict[str, Any]) -> None:
             alert["startsAt"],
             alert["startsAt"],
         ],
-    )
+    ).fetchone()
+    return row[0]
 
 
-def _queue(connection: Any, post: Post, status: str, fingerprints: list[str]) -> None:
-    found = connection.execute("SELECT alert_id, instance_id, labels FROM alert_instance").fetchall()
-    chosen = [(key, instance, labels) for key, instance, labels in found if fingerprint(labels) in fingerprints]
-    queued = [
-        store.Queued(place, key, status)
-        for key, _, labels in chosen
-        for place in addresses(post.context.routes, labels)
-    ]
-    store._queue(connection, queued, {key: instance for key, instance, _ in chosen}, post.now)
+def test_a_receiver_that_comes_later_hears_what_fires_already_and_hears_it_once(things: Any) -> None:
+    things.show(a="active", b="active")
+    evaluate_at(things.connection, things.rules(), NOW)
+    with Sink() as sink:
+        post = Post(things, sink)
+        assert queue.catch_up(things.connection, CONTEXT.routes, NOW) == 2
+        assert queue.catch_up(things.connection, CONTEXT.routes, NOW) == 0
+        post.show(a="clear")
+        post.until_quiet()
+        assert queue.catch_up(things.connection, CONTEXT.routes, NOW) == 0
+        assert post.stories() == {"a": ["resolved"], "b": ["firing"]}
+
+
+def test_what_resolves_goes_where_it_was_said_to_fire_whatever_the_routes_are_by_then(things: Any) -> None:
+    with Sink() as sink:
+        post = Post(things, sink)
+        post.show(a="active")
+        post.deliver()
+        post.context = Context(routes=(Route(receiver="webhook", group_by=("factory",)),))
+        post.show(a="clear")
+        post.until_quiet()
+        first, last = (received.payload for received in sink.accepted())
+        assert (first["groupKey"], first["status"], last["status"]) == (last["groupKey"], "firing", "resolved")
+        assert rows(post, "SELECT FROM alert_outbox") == []
