@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import generate_latest
 
 from gigawatch_collector import refusal
 from gigawatch_collector.answers import CONTENT_TYPES, status
+from gigawatch_collector.incoming import Gone, Incoming
 from gigawatch_collector.inflate import Body
 from gigawatch_collector.refusal import Refusal
 
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
     from gigawatch_collector.budget import Claim
     from gigawatch_collector.decode import Encoding, Signal
     from gigawatch_collector.health import Health
+    from gigawatch_collector.incoming import Receive
     from gigawatch_collector.intake import Intake
 
     Scope = dict[str, Any]
-    Receive = Callable[[], Awaitable[dict[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 log = logging.getLogger(__name__)
@@ -32,10 +34,6 @@ PAGES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 ENCODINGS: Final[dict[str, Encoding]] = {name: encoding for encoding, name in CONTENT_TYPES.items()}
 TEXT: Final = "text/plain; charset=utf-8"
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class Gone(Exception):  # noqa: N818 - what happened, no fault
-    """The sender closed the connection before its request was complete."""
 
 
 class Application:
@@ -52,6 +50,12 @@ class Application:
         if path in PAGES and scope["method"] in {"GET", "HEAD"}:
             await self._page(path, send)
             return
+        with suppress(Gone):
+            await self._exchange(scope, Incoming(receive), send)
+
+    async def _exchange(self, scope: Scope, incoming: Incoming, send: Send) -> None:
+        """Take an export, or refuse it."""
+        path: str = scope["path"]
         headers = {bytes(name).decode("latin-1"): bytes(value).decode("latin-1") for name, value in scope["headers"]}
         encoding = ENCODINGS.get(_media_type(headers))
         signal = SIGNALS.get(path)
@@ -59,43 +63,38 @@ class Application:
             _check(path, scope["method"], headers)
             assert encoding is not None
             assert signal is not None
-            content = await self._export(signal, encoding, headers, receive)
+            content = await self._export(signal, encoding, headers, incoming)
             code, extra = 200, ()
         except Gone:
-            return
-        except Exception as error:
-            if not isinstance(error, Refusal):
-                log.exception("a request failed")
-            found = error if isinstance(error, Refusal) else refusal.internal()
+            raise
+        except Exception as error:  # noqa: BLE001 - logged, and answered as what it is
+            found = _refusal(error)
             self._intake.meters.refused.labels(found.reason).inc()
             encoding = encoding or "json"
             content, code, extra = status(found, encoding), found.http, tuple(_extra(path, found))
+            if "expect" not in headers:  # who waits for leave to send has sent nothing
+                await incoming.discard(self._intake.settings.body_limit)
         self._intake.meters.requests.labels("http", signal or "none", str(code)).inc()
         await _respond(send, code, CONTENT_TYPES[encoding], content, extra)
 
-    async def _export(self, signal: Signal, encoding: Encoding, headers: dict[str, str], receive: Receive) -> bytes:
+    async def _export(self, signal: Signal, encoding: Encoding, headers: dict[str, str], incoming: Incoming) -> bytes:
         declared = headers.get("content-length", "")
         if declared.isdecimal():  # refuse early what would not fit when it has arrived
             if int(declared) > self._intake.settings.body_limit:
                 raise refusal.too_large(self._intake.settings.body_limit)
             self._intake.budget.check(int(declared))
         with self._intake.budget.claim() as claim:
-            body = await self._read(headers, receive, claim)
+            body = await self._read(headers, incoming, claim)
             answer = await self._intake.take(signal, encoding, body)
         return answer.encode(signal, encoding)
 
-    async def _read(self, headers: dict[str, str], receive: Receive, claim: Claim) -> bytes:
+    async def _read(self, headers: dict[str, str], incoming: Incoming, claim: Claim) -> bytes:
         settings = self._intake.settings
         body = Body(settings.body_limit, claim, gzip=_content_encoding(headers) == "gzip")
-        more = True
         try:
             async with asyncio.timeout(settings.body_timeout):
-                while more:
-                    event = await receive()
-                    if event["type"] == "http.disconnect":
-                        raise Gone
-                    body.feed(event.get("body", b""))
-                    more = event.get("more_body", False)
+                async for chunk in incoming.chunks():
+                    body.feed(chunk)
         except TimeoutError:
             raise refusal.slow(settings.body_timeout) from None
         return body.finish()
@@ -121,6 +120,14 @@ def _check(path: str, method: str, headers: dict[str, str]) -> None:
         raise refusal.media_type(f"Content-Type {given!r} is not OTLP's: {' or '.join(ENCODINGS)}")
     if _content_encoding(headers) not in {"", "identity", "gzip"}:
         raise refusal.media_type(f"Content-Encoding {_content_encoding(headers)[:80]!r} is not known: gzip or none")
+
+
+def _refusal(error: Exception) -> Refusal:
+    """What a sender is told of an error."""
+    if isinstance(error, Refusal):
+        return error
+    log.error("a request failed", exc_info=error)
+    return refusal.internal()
 
 
 def _media_type(headers: dict[str, str]) -> str:

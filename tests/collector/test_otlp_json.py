@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.protobuf import json_format
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -42,15 +42,17 @@ def hexed(document: Any) -> Any:
 
 
 def test_any_message_comes_back_from_its_json(messages: Messages) -> None:
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
     @given(request=messages(ExportMetricsServiceRequest))
     def metrics(request: ExportMetricsServiceRequest) -> None:
         found = parse(json.dumps(as_otlp_json(request)).encode(), ExportMetricsServiceRequest)
-        assert found.SerializeToString(deterministic=True) == request.SerializeToString(deterministic=True)
+        assert str(found) == str(request)  # not the bytes: NaN has many, and JSON one
 
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
     @given(request=messages(ExportLogsServiceRequest))
     def logs(request: ExportLogsServiceRequest) -> None:
         found = parse(json.dumps(as_otlp_json(request)).encode(), ExportLogsServiceRequest)
-        assert found.SerializeToString(deterministic=True) == request.SerializeToString(deterministic=True)
+        assert str(found) == str(request)
 
     metrics()
     logs()
