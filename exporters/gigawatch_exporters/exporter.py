@@ -7,20 +7,18 @@ reader process ─▶ main thread: what is believed ─▶ outbox thread: an exp
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-import queue
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from gigawatch_contract.errors import ConfigurationError, GigawatchError, Unavailable
 from gigawatch_exporters import ledger, machine, memory
-from gigawatch_exporters.happened import Happened, Moment
+from gigawatch_exporters.happened import Moment
 from gigawatch_exporters.messages import Failed
 from gigawatch_exporters.otlp import Wire
-from gigawatch_exporters.points import metrics_data
+from gigawatch_exporters.outbox import Outbox
 from gigawatch_exporters.prometheus import NodeCollector, Page
 from gigawatch_exporters.readers import Readers
 from gigawatch_exporters.sending import Sender
@@ -31,6 +29,7 @@ from gigawatch_exporters.watchdog import Watch, heard, judged, snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from gigawatch_exporters.happened import Happened
     from gigawatch_exporters.messages import Message
     from gigawatch_exporters.settings import Settings
     from gigawatch_exporters.snapshot import Snapshot
@@ -40,13 +39,6 @@ log = logging.getLogger(__name__)
 TURN: Final = 0.5
 """Seconds after which the main loop looks at the time, when nothing is said."""
 STALLED: Final = 10.0
-ENDING: Final = 2.0
-
-
-def phase(name: str, interval: float) -> float:
-    """Where in the interval a node exports: spreads the nodes of a fleet evenly, and a node keeps its place."""
-    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64 * interval
 
 
 class Exporter:
@@ -60,7 +52,6 @@ class Exporter:
         self._settings = settings
         self._started = Moment.now()
         self._stopped = threading.Event()
-        self._happened: queue.SimpleQueue[Happened | None] = queue.SimpleQueue()
         self._plan = settings.plan(time.time())
         self._era = f"{self._plan.scenario} {self._plan.start}" if self._plan.scenario else machine.boot_id()
         self._host_id = machine.host_id()
@@ -74,15 +65,15 @@ class Exporter:
         began = int(self._plan.start * 1e9) if self._plan.scenario else machine.boot_time_unix_nano()
         since, totals = ledger.load(settings.spool_folder, self._era, began)
         self._watch = Watch(counters_since_unix_nano=since, known_totals=totals)
-        self._wire = Wire(settings.endpoint, settings.timeout)
-        self._sender = Sender(self._spool, self._wire.post, spread=settings.interval)
+        wire = Wire(settings.endpoint, settings.timeout)
+        self._outbox = Outbox(wire, self._spool, self._seen_and_kept, self._is_time)
+        self._sender = Sender(self._spool, wire.post, spread=settings.interval)
         collector = NodeCollector(self.seen, self._sender.tally)
         self._page = (
             Page(settings.prometheus_address, settings.prometheus_port, collector, self.health)
             if settings.prometheus
             else None
         )
-        self._outbox = threading.Thread(target=self._send_all, name="outbox", daemon=True)
         self._readers = Readers(self._plan, hang=settings.hang)
         memory.give_back()
 
@@ -96,7 +87,7 @@ class Exporter:
             if self._page:
                 self._page.start()
             self._sender.start()
-            self._outbox.start()
+            self._outbox.start(self._settings.node, self._settings.interval)
             ready = False
             while not self._stopped.is_set():
                 self._turn()
@@ -171,45 +162,20 @@ class Exporter:
     def _tell(self, happened: Iterable[Happened]) -> None:
         for each in happened:
             log.warning("%s [%s]", each.body, each.id)
-            self._happened.put(each)
+            self._outbox.put(each)
 
-    def _send_all(self) -> None:
-        """Events as they come; an export at the node's place in each interval, the first as soon as all have answered."""
-        interval = self._settings.interval
-        place = phase(self._settings.node, interval)
-        while not self._all_told() and time.monotonic() < self._started.monotonic + self._settings.hang:
-            if self._send_event(0.05):
-                return
-        due = time.time()
-        while True:
-            if time.time() >= due:
-                self._send_snapshot()
-                due = ((time.time() - place) // interval + 1) * interval + place
-            if self._send_event(due - time.time()):
-                return
-
-    def _all_told(self) -> bool:
+    def _is_time(self) -> bool:
+        """Whether all accelerators have answered, or there is no use in waiting for them any longer."""
         watch = self._watch
-        return watch.complete and all(each.state for each in watch.accelerators.values())
+        told = watch.complete and all(each.state for each in watch.accelerators.values())
+        return told or time.monotonic() > self._started.monotonic + self._settings.hang
 
-    def _send_event(self, seconds: float) -> bool:
-        """Wait so long for an event and send it; whether the daemon ends."""
-        try:
-            happened = self._happened.get(timeout=max(0.0, seconds))
-        except queue.Empty:
-            return False
-        if happened is None:
-            return True
-        identity, _ = self.seen()
-        self._spool.put("logs", happened.time_unix_nano, self._wire.logs(identity, happened))
-        return False
-
-    def _send_snapshot(self) -> None:
-        identity, found = self.seen()
-        self._spool.put("metrics", found.time_unix_nano, self._wire.metrics(metrics_data(identity, found)))
+    def _seen_and_kept(self) -> tuple[NodeIdentity, Snapshot]:
+        """What is seen now, with the counters behind it kept for the next daemon."""
         watch = self._watch
         totals = {**watch.known_totals, **{each.hw_id: each.totals for each in watch.accelerators.values()}}
         ledger.save(self._settings.spool_folder, self._era, watch.counters_since_unix_nano, totals)
+        return self.seen()
 
     def _describe(self) -> str:
         where = f"/metrics at {self._page.address}/metrics; " if self._page else ""
@@ -219,10 +185,9 @@ class Exporter:
         )
 
     def _end(self) -> None:
-        self._happened.put(None)
+        self._outbox.stop()
         self._sender.stop()
         if self._page:
             self._page.stop()
         self._readers.end()
-        self._outbox.join(ENDING)
         self._spool.close()

@@ -81,6 +81,8 @@ def test_units_and_kinds_are_in_the_names_as_prometheus_wants_them() -> None:
     assert found["hw.energy"] == "hw_energy_joules"
     assert found["hw.gpu.utilization"] == "hw_gpu_utilization_ratio"
     assert found["hw.status"] == "hw_status"
+    assert found["gigawatch.accelerator.throttle.time"] == "gigawatch_accelerator_throttle_time_seconds"
+    assert found["hw.temperature"] == "hw_temperature_celsius"
     assert found["hw.errors"] == "hw_errors"
     kinds = {family.name: family.type for family in text_string_to_metric_families(page(IDENTITY))}
     assert {kinds[prometheus_name(metric)] for metric in METRICS if metric.kind == "counter"} == {"counter"}

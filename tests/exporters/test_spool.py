@@ -11,6 +11,7 @@ import pytest
 
 from gigawatch_contract.errors import ConfigurationError
 from gigawatch_exporters.otlp import Answer
+from gigawatch_exporters.outbox import place, seconds_to_next
 from gigawatch_exporters.sending import FIRST_PAUSE, LONGEST_PAUSE, Pace, after, due, verdict
 from gigawatch_exporters.spool import MOST_IN_MEMORY, Spool
 
@@ -103,6 +104,14 @@ def test_what_is_put_is_read_again_after_a_restart(tmp_path: Path) -> None:
     again.close()
 
 
+def test_the_oldest_is_that_of_the_earliest_time_and_not_that_put_first(spool: Spool) -> None:
+    for second in (3, 1, 2):
+        spool.put("metrics", second, b"")
+    oldest = spool.oldest("metrics")
+    assert oldest is not None
+    assert oldest.time_unix_nano == 1
+
+
 def test_a_full_spool_drops_the_oldest_and_counts(spool: Spool) -> None:
     for second in range(5):
         spool.put("metrics", second, bytes(30))
@@ -181,3 +190,10 @@ def test_live_data_does_not_wait_for_the_backlog_s_pause(spool: Spool) -> None:
     spool.put("metrics", 2, b"new")
     live = spool.newest_untried("metrics")
     assert due(slow, live, old, 10.0) == (live, None)
+
+
+def test_the_nodes_of_a_fleet_export_at_different_times_and_each_at_its_own() -> None:
+    places = sorted(place(f"node-{number}", 15.0) for number in range(1000))
+    assert all(abs(each - number * 0.015) < 1 for number, each in enumerate(places))
+    assert seconds_to_next(4.0, 15.0, 1_000_000_000.0) == 15.0 - (1_000_000_000 - 4) % 15
+    assert place("node-7", 15.0) == place("node-7", 15.0)

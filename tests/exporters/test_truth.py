@@ -16,6 +16,7 @@ from gigawatch_exporters.fake.python import FakeNvml
 from gigawatch_exporters.fake.scene import MODELS, full_node
 from gigawatch_exporters.fake.state import AcceleratorState, NodeState
 from gigawatch_exporters.points import metrics_data
+from gigawatch_exporters.simulator import node_source
 from gigawatch_exporters.snapshot import AcceleratorReading, NodeIdentity, Snapshot
 from gigawatch_exporters.testing import Export
 
@@ -223,6 +224,20 @@ def test_blanks_of_the_library_are_absent_and_not_figures(
         "gigawatch.accelerator.memory_controller.utilization": 0.25,
         "hw.gpu.memory.usage": 1024,
     }
+
+
+def test_the_real_process_on_a_scenario_sends_the_node_of_the_scenario(scene: Scene) -> None:
+    host_name, start = "aurora-r01n01", time.time()
+    daemon = ("--library", "fake", "--scenario", "incident", "--scenario-start", str(start), "--host-name", host_name)
+    scene.start("--factory", "sim-aurora", *daemon)
+    export = scene.next()
+    shown = node_source("incident", host_name, start, clock=lambda: read_at(export))()
+    assert len(shown.accelerators) == 8
+    constant = ("hw.gpu.memory.limit", "gigawatch.accelerator.power.limit", "hw.errors")
+    assert {key: value for key, value in told(export).items() if key[0] in constant} == {
+        key: value for key, value in truth(shown).items() if key[0] in constant
+    }
+    assert export.resource()["gigawatch.accelerator.models"] == tuple(each.model for each in shown.accelerators)
 
 
 def test_the_resource_says_whose_telemetry_it_is_and_that_it_is_simulated(
