@@ -139,11 +139,8 @@ def test_an_unsigned_message_is_refused_by_a_sink_that_wants_signatures(things: 
 
 TROUBLE: dict[str, Callable[..., Reply]] = {
     "500": lambda _: Reply(status=500),
-    "400": lambda _: Reply(status=400),
-    "404": lambda _: Reply(status=404),
     "429": lambda _: Reply(status=429, headers={"Retry-After": "30"}),
     "503 with a date": lambda _: Reply(status=503, headers={"Retry-After": "Sun, 01 Nov 2026 12:00:30 GMT"}),
-    "redirects elsewhere": lambda _: Reply(status=302, headers={"Location": "http://127.0.0.1:9/"}),
     "redirects to itself": lambda _: Reply(status=307, headers={"Location": "/other"}),
     "closes": lambda _: Reply(close=True),
 }
