@@ -66,6 +66,8 @@ def _once(settings: Settings) -> int:
 
     library = connect(settings.plan(time.time()))
     devices = [library.open(index) for index in range(library.count())]
+    if settings.is_simulated:
+        print("These readings are simulated.")
     print(table([(device.hw_id, device.model, device.read()) for device in devices if device]))
     library.close()
     return 0

@@ -11,7 +11,6 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import requests
-import urllib3
 from google.protobuf.message import DecodeError
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -87,8 +86,11 @@ class Wire:
         request.prepare_body(body, None)
         try:
             response = self._adapter.pass_on(request, options)
-            content = response.raw.read(LONGEST_ANSWER, decode_content=True)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            chunks = response.iter_content(LONGEST_ANSWER)
+            content = next(chunks, b"")
+            if next(chunks, None):
+                response.close()
+        except requests.RequestException as error:
             return Answer(status=None, reason=str(error))
         return Answer(
             status=response.status_code,

@@ -105,6 +105,7 @@ def test_an_unusable_spool_is_named(scene: Scene, tmp_path: Path) -> None:
 def test_once_prints_a_table_with_units_and_check_says_that_all_is_well(scene: Scene) -> None:
     once = scene.run("--once")
     assert once.wait() == 0
+    assert once.output.startswith("These readings are simulated.")
     rows = {line[:32].strip(): line[32:].split() for line in once.output.splitlines()}
     assert rows["power, W"] == ["612.345"] * 3
     assert rows["utilization, %"] == ["97"] * 3
