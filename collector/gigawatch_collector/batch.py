@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
 Value = float | int | None
+DETAILS: Final = 3
+"""Sentences that a sender is told at most."""
 Time = int
 """Microseconds since 1970, as the database keeps it."""
 
@@ -114,7 +117,7 @@ class Batch:
     rejected: Counter[str] = field(default_factory=Counter[str])
     """By reason: a key of rejects.REASONS."""
     details: list[str] = field(default_factory=list[str])
-    """Sentences about what was rejected, for the sender; a few."""
+    """Sentences for the sender about what was rejected or stored elsewhere."""
     duplicate: int = 0
     """Points that repeat another one of the same request."""
     conflict: int = 0
@@ -126,11 +129,16 @@ class Batch:
     exemplars: int = 0
     """Exemplars dropped."""
 
+    def note(self, detail: str) -> None:
+        """Tell the sender something; of many such sentences, a few."""
+        if len(self.details) < DETAILS and detail not in self.details:
+            self.details.append(detail)
+
     def reject(self, reason: str, points: int = 1, detail: str | None = None) -> None:
         """Count points as rejected, with a sentence where the reason alone does not say enough."""
         self.rejected[reason] += points
-        if detail is not None and len(self.details) < 3 and detail not in self.details:
-            self.details.append(detail)
+        if detail is not None:
+            self.note(detail)
 
 
 def combine(row: Row, more: Row) -> tuple[int, int]:

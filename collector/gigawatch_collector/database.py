@@ -10,6 +10,7 @@ import psycopg
 
 from gigawatch_collector.catalogue import Catalogue
 from gigawatch_collector.columns import TABLES
+from gigawatch_collector.directory import Directory
 from gigawatch_collector.merge import prepare
 from gigawatch_collector.store import Store
 from gigawatch_database import connect, migrate
@@ -51,7 +52,8 @@ class Database:
             # An answer is a promise: the commit must be on the disk, whatever the server's default is.
             await connection.execute("SET synchronous_commit = on; SET timezone = 'UTC'")
             await prepare(connection, TABLES)
-            store = Store(connection, Catalogue(self.settings.series_limit), self.settings.accept_window)
+            directory = Directory(Catalogue(self.settings.series_limit))
+            store = Store(connection, directory, self.settings.accept_window)
             await store.make_room()
         except BaseException:
             await connection.close()

@@ -70,6 +70,12 @@ class Load:
     conflict: int = 0
 
 
+def node_of(telemetry: Telemetry) -> Key | None:
+    """What names the sender's node, if it says."""
+    host = telemetry.sender.host_name
+    return None if host is None else (telemetry.sender.factory, host)
+
+
 def live(telemetry: Telemetry, node: int | None, last_times: LastTimes) -> bool:
     """Whether the samples are newer than all that came from their node before: no retry and no replay."""
     newest = telemetry.newest()

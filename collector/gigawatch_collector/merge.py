@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from psycopg import sql
@@ -17,13 +18,14 @@ from gigawatch_collector.columns import Column
 from gigawatch_collector.rows import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from psycopg import AsyncConnection
 
     from gigawatch_collector.columns import SampleTable
     from gigawatch_collector.load import Entry, Thing
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 BLANKS: Final = Column("blanks", "int4")
 """Points without a value, beside the columns of the table."""
 
@@ -56,7 +58,9 @@ async def merge(connection: AsyncConnection, table: SampleTable, staged: Mapping
     inserted, stored = row
     if inserted == len(rows):
         return Counts(stored)
-    span = {"since": min(time for _, time in staged), "until": max(time for _, time in staged)}
+    times = [time for _, time in staged]
+    # Bounds that the planner sees: it leaves out the chunks and partitions of other times.
+    span = {"since": EPOCH + timedelta(microseconds=min(times)), "until": EPOCH + timedelta(microseconds=max(times))}
     # The planner knows nothing of the staging table: reach the rows by their index, whatever the table's size.
     await connection.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
     row = await (await connection.execute(statements.compare, span)).fetchone()
@@ -67,23 +71,25 @@ async def merge(connection: AsyncConnection, table: SampleTable, staged: Mapping
     return Counts(stored + filled, duplicate, conflict)
 
 
-async def copy_in(connection: AsyncConnection, statement: sql.Composed, content: bytes) -> None:
+async def copy_in(connection: AsyncConnection, statement: bytes, content: bytes) -> None:
     """Run a binary COPY."""
     async with connection.cursor() as cursor, cursor.copy(statement) as copy:
         await copy.write(content)
 
 
-def copy_statement(name: str, columns: Sequence[Column]) -> sql.Composed:
+@functools.cache
+def copy_statement(name: str, columns: tuple[Column, ...]) -> bytes:
     """COPY into a table."""
-    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         sql.Identifier(name), sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
     )
+    return statement.as_bytes()
 
 
 @dataclass(frozen=True, slots=True)
 class _Statements:
     create: sql.Composed
-    copy: sql.Composed
+    copy: bytes
     insert: sql.Composed
     compare: sql.Composed
     fill: sql.Composed
@@ -119,10 +125,6 @@ UPDATE {table} AS t SET {updates}
 FROM {stage} AS s
 WHERE t.{thing} = s.{thing} AND t.time = s.time AND {span} AND ({gains})
 """
-SPAN: Final = (
-    "t.time BETWEEN '1970-01-01+00'::timestamptz + {since} * interval '1 microsecond'"
-    " AND '1970-01-01+00'::timestamptz + {until} * interval '1 microsecond'"
-)
 
 
 @functools.cache
@@ -160,11 +162,11 @@ def _statements(table: SampleTable) -> _Statements:
                 each("{column} = coalesce(t.{column}, s.{column})", [*table.facts, *table.readings], ", "),
             ]
         ),
-        "span": sql.SQL(SPAN).format(since=sql.Placeholder("since"), until=sql.Placeholder("until")),
+        "span": sql.SQL("t.time BETWEEN %(since)s AND %(until)s"),
     }
     return _Statements(
         create=sql.SQL(CREATE).format(**words),
-        copy=copy_statement(stage, [*table.columns, BLANKS]),
+        copy=copy_statement(stage, (*table.columns, BLANKS)),
         insert=sql.SQL(INSERT).format(**words),
         compare=sql.SQL(COMPARE).format(**words),
         fill=sql.SQL(FILL).format(**words),

@@ -95,8 +95,9 @@ class _Reader:
 
     def _numbers(self, kind: str, points: Iterable[metrics_pb2.NumberDataPoint]) -> None:
         known = CONTRACT.get(self._metric.name)
-        if known is not None and not self._is(known, kind):
+        if known is not None and (objection := self._objection(known, kind)):
             self._batch.mismatched += _count(self._metric)
+            self._batch.note(f"{known.name} is stored beside the contract: {objection}")
             known = None
         earliest, latest = self._window.earliest, self._window.latest
         for point in points:
@@ -118,14 +119,17 @@ class _Reader:
             if known is None or not self._typed(known, point, value):
                 self._other(kind, point, value)
 
-    def _is(self, known: Known, kind: str) -> bool:
-        """Whether the metric is what the contract says: never converted silently."""
-        return (
-            known.unit == self._metric.unit
-            and known.kind == kind
-            and (kind == "gauge" or self._temporality == "cumulative")
-            and self._telemetry.sender.host_name is not None
-        )
+    def _objection(self, known: Known, kind: str) -> str | None:
+        """Why the metric is not what the contract says, which is never mended silently; None when it is."""
+        if known.unit != self._metric.unit:
+            return f"its unit is {known.unit!r}, not {text(self._metric.unit)!r}"
+        if known.kind != kind:
+            return f"it is a {known.kind}, not a {kind}"
+        if self._temporality == "delta":
+            return "it is cumulative, not delta"
+        if self._telemetry.sender.host_name is None:
+            return "the resource attribute host.name is missing"
+        return None
 
     def _typed(self, known: Known, point: metrics_pb2.NumberDataPoint, value: Value) -> bool:
         """Put a point of the contract into its row; False when it names no thing or column, or has another type."""

@@ -7,7 +7,7 @@ import contextlib
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 from prometheus_client import disable_created_metrics
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
     from gigawatch_collector.database import Database
     from gigawatch_collector.settings import Settings
+
+
+KEEP_ALIVE_S: Final = 120
+"""An idle connection is kept: senders come every 15 s or every minute, and opening one anew costs more than a request."""
 
 
 class _HttpServer(uvicorn.Server):
@@ -103,6 +107,7 @@ def _http(application: Application, settings: Settings) -> _HttpServer:
         log_level="warning",
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(settings.drain_timeout) + 1,
     )
     return _HttpServer(config)

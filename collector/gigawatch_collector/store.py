@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Final
 from psycopg.errors import UniqueViolation
 
 from gigawatch_collector.columns import TABLES
-from gigawatch_collector.ids import ACCELERATOR as ACCELERATOR_KIND
-from gigawatch_collector.ids import NODE as NODE_KIND
-from gigawatch_collector.ids import Register, Wish
-from gigawatch_collector.load import Ids, Request, assemble, live, records, split
+from gigawatch_collector.load import Request, assemble, node_of, records, split
 from gigawatch_collector.merge import Counts, copy_in, copy_statement, merge
 from gigawatch_collector.rows import encode
 
@@ -21,11 +18,9 @@ if TYPE_CHECKING:
 
     from psycopg import AsyncConnection
 
-    from gigawatch_collector.batch import Telemetry
-    from gigawatch_collector.catalogue import Catalogue
     from gigawatch_collector.columns import SampleTable
-    from gigawatch_collector.ids import Key
-    from gigawatch_collector.load import Entry, LastTimes, Load, Thing
+    from gigawatch_collector.directory import Directory
+    from gigawatch_collector.load import Entry, Ids, LastTimes, Load, Thing
 
 LAST_TIMES_LIMIT: Final = 2_000_000
 """Things whose newest time is remembered; when there are more, all are forgotten: their next rows are staged."""
@@ -34,10 +29,6 @@ ROOM_S: Final = 3600
 """Between two looks at the partitions: they are made a day ahead."""
 
 PARTITIONS: Final = "SELECT ensure_partitions(now() - %s * interval '1 second', now() + interval '1 day')"
-FACTORIES: Final = """
-INSERT INTO factory (factory_id, simulated) SELECT * FROM unnest(%s::text[], %s::boolean[]) ORDER BY 1
-ON CONFLICT (factory_id) DO NOTHING
-"""
 EVENTS: Final = """
 INSERT INTO event
   (event_id, time, factory_id, node_id, accelerator_id, name, severity_number, body, attributes)
@@ -92,12 +83,9 @@ class Store:
     """What one connection has learnt of its database. A new connection starts with nothing learnt."""
 
     connection: AsyncConnection
-    catalogue: Catalogue
+    directory: Directory
     accept_window: float
     """Seconds into the past for which there must be room."""
-    nodes: Register = field(default_factory=lambda: Register(NODE_KIND))
-    accelerators: Register = field(default_factory=lambda: Register(ACCELERATOR_KIND))
-    factories: set[str] = field(default_factory=set[str])
     last_times: LastTimes = field(default_factory=lambda: {table.name: {} for table in TABLES})
     _room_until: float = 0
 
@@ -114,7 +102,8 @@ class Store:
     async def store(self, requests: Sequence[Request]) -> Stored:
         """Commit everything that the requests say; when it raises, nothing of them is stored."""
         await self.make_room()
-        ids = await self._ids([telemetry for request in requests for telemetry in request.batch.telemetry])
+        telemetry = [one for request in requests for one in request.batch.telemetry]
+        ids = await self.directory.resolve(self.connection, telemetry, self.last_times)
         load = assemble(requests, ids, self.last_times)
         counts = Counts(duplicate=load.duplicate, conflict=load.conflict)
         staged = 0
@@ -128,38 +117,6 @@ class Store:
             await self._freshness(load)
         self._remember(load)
         return Stored(counts, events, staged)
-
-    async def _ids(self, telemetry: Sequence[Telemetry]) -> Ids:
-        """Ids of all that the rows name, made where they are new: in statements of their own, as they are true anyway."""
-        factories = {one.sender.factory: one.sender.simulated for one in telemetry}
-        new = [factory for factory in factories if factory not in self.factories]
-        if new:
-            await self.connection.execute(FACTORIES, [new, [factories[factory] for factory in new]])
-            self.factories.update(new)
-        current = {index: self._live(one) for index, one in enumerate(telemetry)}
-        nodes: dict[Key, Wish] = {}
-        for index, one in enumerate(telemetry):
-            if (key := _node(one)) is not None:
-                sender = one.sender
-                facts = (sender.host_id, sender.rack, sender.vendor, sender.driver_version)
-                _wish(nodes, key, Wish(facts, current[index]))
-        node_ids = await self.nodes.resolve(self.connection, nodes)
-        accelerators: dict[Key, Wish] = {}
-        for index, one in enumerate(telemetry):
-            if (key := _node(one)) is not None:
-                for hw_id, facts in _accelerators(one, node_ids[key]).items():
-                    _wish(accelerators, (one.sender.factory, hw_id), Wish(facts, current[index]))
-        accelerator_ids = await self.accelerators.resolve(self.connection, accelerators)
-        series = {
-            found: (one.sender.factory, node_ids[key] if (key := _node(one)) is not None else None)
-            for one in telemetry
-            for found in (*(found for found, _ in one.others), *(point.series for point in one.distributions))
-        }
-        return Ids(node_ids, accelerator_ids, await self.catalogue.resolve(self.connection, series))
-
-    def _live(self, telemetry: Telemetry) -> bool:
-        key = _node(telemetry)
-        return live(telemetry, self.nodes.get(key) if key is not None else None, self.last_times)
 
     async def _rows(self, table: SampleTable, entries: Mapping[Thing, Entry]) -> tuple[Counts, int]:
         """Store the rows of a table: what is certainly new by COPY, the rest by merging."""
@@ -192,7 +149,7 @@ class Store:
             return Counts()
         rows: list[list[object]] = []
         for telemetry, event in load.events:
-            key = _node(telemetry)
+            key = node_of(telemetry)
             node = ids.nodes[key] if key is not None else None
             factory = telemetry.sender.factory
             accelerator = ids.accelerators.get((factory, event.hw_id)) if event.hw_id else None
@@ -213,23 +170,3 @@ class Store:
             for thing, moment in entries:
                 if moment > times.get(thing, 0):
                     times[thing] = moment
-
-
-def _node(telemetry: Telemetry) -> Key | None:
-    """What names the sender's node, if it says."""
-    host = telemetry.sender.host_name
-    return None if host is None else (telemetry.sender.factory, host)
-
-
-def _accelerators(telemetry: Telemetry, node: int) -> dict[str, tuple[int, int | None, str | None]]:
-    """The accelerators that the resource lists or a point or event names, with their facts."""
-    named = [hw_id for hw_id, _ in telemetry.accelerators]
-    named += [event.hw_id for event in telemetry.events if event.hw_id is not None]
-    found: dict[str, tuple[int, int | None, str | None]] = dict.fromkeys(named, (node, None, None))
-    return found | {one.hw_id: (node, one.index, one.model) for one in telemetry.sender.accelerators}
-
-
-def _wish(wishes: dict[Key, Wish], key: Key, wish: Wish) -> None:
-    """The live word counts; else the first."""
-    if wish.live or key not in wishes:
-        wishes[key] = wish

@@ -31,6 +31,7 @@ class Slot:
 class Known:
     """A metric name of the contract: what its points must be, and the slot of each set of fixed attributes."""
 
+    name: str
     unit: str
     kind: metrics.Kind
     table: metrics.Table
@@ -62,7 +63,7 @@ def _known() -> dict[str, Known]:
         for name, entries in metrics.names().items():
             if entries[0].table == table:
                 slots = {frozenset(metric.attributes): _slot(metric, order) for metric in entries}
-                found[name] = Known(entries[0].unit, entries[0].kind, table, slots)
+                found[name] = Known(name, entries[0].unit, entries[0].kind, table, slots)
     return found
 
 

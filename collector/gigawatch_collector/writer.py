@@ -117,13 +117,11 @@ class Writer:
     async def _settle(self, batch: list[_Waiting]) -> None:
         """Store a batch and answer each request in it; what spoils it for the others is found by halving."""
         outcome = await self._store([waiting.request for waiting in batch])
-        if outcome is None:
-            self._answer(batch)
-        elif outcome.reason != "poison":
+        if outcome is None or outcome.reason != "poison":
             self._answer(batch, outcome)
         elif len(batch) == 1:
-            log.error("a request of %s is refused: %s", _senders(batch[0].request), outcome.message)
-            self._answer(batch, refusal.poison())
+            log.error("a request of %s is refused", _senders(batch[0].request))
+            self._answer(batch, outcome)
         else:
             half = len(batch) // 2
             await self._settle(batch[:half])
@@ -138,12 +136,15 @@ class Writer:
                 started = time.perf_counter()
                 async with asyncio.timeout(self._timeout):
                     stored = await self._sink.store(requests)
-            except Exception as error:  # noqa: BLE001 - judged, and answered to each sender
+            except Exception as error:
                 judged = verdict(error)
                 if judged == "poison":
-                    return refusal.Refusal("poison", f"{type(error).__name__}: {error}", http=400, code=3)
+                    ours = None if isinstance(error, psycopg.Error) else error  # a fault of our own: with its traceback
+                    said = (len(requests), type(error).__name__, _line(error))
+                    log.warning("one of %d requests cannot be stored: %s: %s", *said, exc_info=ours)
+                    return refusal.poison()
                 if judged == "down":
-                    log.warning("the database does not take what is sent: %s: %s", type(error).__name__, error)
+                    log.warning("the database does not take it: %s: %s", type(error).__name__, _line(error))
                     await self._drop()
                     if attempt == 1 and not isinstance(error, TimeoutError):
                         await self._try_connect()
@@ -192,7 +193,7 @@ class Writer:
         try:
             self._take(await self._connect())
         except (GigawatchError, psycopg.Error, OSError) as error:
-            log.warning("no connection to the database: %s", error)
+            log.warning("no connection to the database: %s", _line(error))
 
     async def _reconnect(self) -> bool:
         """Try until there is a connection, answering meanwhile what still waits; True when the end has come."""
@@ -211,5 +212,10 @@ class Writer:
 
 
 def _senders(request: Request) -> str:
-    names = {f"{one.sender.factory}/{one.sender.host_name}" for one in request.batch.telemetry}
+    names = {f"{one.sender.factory}/{one.sender.host_name!a}" for one in request.batch.telemetry}
     return ", ".join(sorted(names)[:3])
+
+
+def _line(error: Exception) -> str:
+    """The first line of an error: a log has one line for each thing that happened."""
+    return str(error).partition("\n")[0]

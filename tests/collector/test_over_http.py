@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -194,6 +195,39 @@ def test_a_resource_that_may_not_send_is_refused(
     with shared_database.connect() as connection:
         refused = connection.execute("SELECT count(*) FROM factory WHERE factory_id !~ '^sim-'").fetchone()
     assert refused == (0,)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"unit": "mW"}, "its unit is 'W', not 'mW'"),
+        ({"name": "hw.energy", "unit": "J"}, "it is a counter, not a gauge"),
+        ({"resource": {"host.name": None}}, "the resource attribute host.name is missing"),
+    ],
+)
+def test_what_is_stored_beside_the_contract_is_told_as_a_warning(
+    shared_collector: Collector, gauge: Gauge, change: dict[str, Any], words: str
+) -> None:
+    reply = shared_collector.post(gauge(1.0, **change).SerializeToString())
+    assert reply.status == 200
+    said = ExportMetricsServiceResponse.FromString(reply.body).partial_success
+    assert said.rejected_data_points == 0
+    assert words in said.error_message
+
+
+def test_a_body_without_a_declared_length_is_taken_up_to_the_limit(shared_collector: Collector, gauge: Gauge) -> None:
+    def answer(body: bytes) -> int:
+        parts = [body[at : at + 60_000] for at in range(0, len(body), 60_000)]
+        connection = http.client.HTTPConnection(shared_collector.http.removeprefix("http://"), timeout=20)
+        connection.request("POST", "/v1/metrics", iter(parts), {"content-type": PROTOBUF}, encode_chunked=True)
+        reply = connection.getresponse()
+        reply.read()
+        connection.close()
+        return reply.status
+
+    exports = b"".join(gauge(*range(2000), hw_id=f"GPU-{index}").SerializeToString() for index in range(2))
+    assert answer(exports) == 200
+    assert answer(b"\0" * 1_200_000) == 413
 
 
 def test_logs_tell_how_many_records_were_rejected(shared_collector: Collector, gauge: Gauge) -> None:
