@@ -53,12 +53,11 @@ def pause(answer: Answer, attempts: int, now: datetime, chance: random.Random) -
 
 def _wish(header: str | None, now: datetime) -> timedelta:
     """What Retry-After asks for: seconds or a date; nothing where it is neither."""
-    if header is None:
-        return timedelta()
-    if header.strip().isascii() and header.strip().isdecimal():
-        return timedelta(seconds=min(int(header[:12]), LONGEST_WISH.total_seconds()))
+    text = (header or "").strip()
+    if text.isascii() and text.isdecimal():
+        return timedelta(seconds=min(int(text[:12]), LONGEST_WISH.total_seconds()))
     try:
-        date = parsedate_to_datetime(header)
-    except ValueError:
+        date = parsedate_to_datetime(text)
+        return date.replace(tzinfo=date.tzinfo or UTC) - now
+    except (ValueError, OverflowError):
         return timedelta()
-    return date.replace(tzinfo=date.tzinfo or UTC) - now

@@ -131,7 +131,10 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.no_database:
         print(f"{said}; their queries were not tried on a database")
         return
-    dsn = settings.load(DatabaseSettings, PART, arguments).find()
+    try:
+        dsn = settings.load(DatabaseSettings, PART, arguments).find()
+    except Unavailable as error:
+        raise Unavailable(f"{error}; or check only the form, with --no-database") from error
     with connect(dsn, application_name=PROGRAM) as connection:
         check_schema(connection)
         conditions.check(connection, groups, datetime.now(UTC), timedelta(seconds=10))

@@ -16,7 +16,7 @@ from gigawatch_alerts import templates
 from gigawatch_alerts.labels import ALERTNAME, NAME, Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Sequence
 
     from gigawatch_alerts.rules import Group, Query, Rule
 
@@ -101,14 +101,14 @@ def check(connection: psycopg.Connection, groups: Sequence[Group], now: datetime
     for group in groups:
         for rule in group.rules:
             columns = _check_query(connection, rule.condition, now, timeout)
-            labels = [name for name in columns if name != VALUE]
+            labels = [name for name, _ in columns if name != VALUE]
             for name in labels:
                 if not NAME.fullmatch(name) or name == ALERTNAME or labels.count(name) > 1:
                     rule.condition.place.refuse(f"column {name!r} cannot be a label: rename it with AS, each once")
-            if VALUE in columns and columns[VALUE] not in _NUMBERS:
+            if dict(columns).get(VALUE, min(_NUMBERS)) not in _NUMBERS:
                 rule.condition.place.refuse(f"column {VALUE!r} must be a number")
             if rule.known is not None:
-                strangers = sorted(_check_query(connection, rule.known, now, timeout).keys() - set(labels))
+                strangers = sorted(dict(_check_query(connection, rule.known, now, timeout)).keys() - set(labels))
                 if strangers:
                     rule.known.place.refuse(
                         f"column {strangers[0]!r} is no label of the condition: {', '.join(labels) or 'it has none'}"
@@ -116,12 +116,14 @@ def check(connection: psycopg.Connection, groups: Sequence[Group], now: datetime
             _check_templates(rule, labels)
 
 
-def _check_query(connection: psycopg.Connection, query: Query, now: datetime, timeout: timedelta) -> Mapping[str, int]:
+def _check_query(
+    connection: psycopg.Connection, query: Query, now: datetime, timeout: timedelta
+) -> list[tuple[str, int]]:
     """The columns of a query, with the numbers of their types."""
     try:
         with reading(connection, timeout):
             cursor = _execute(connection, query, now, 0)
-            return {column.name: column.type_code for column in cursor.description or ()}
+            return [(column.name, column.type_code) for column in cursor.description or ()]
     except psycopg.Error as error:
         if connection.broken:
             raise

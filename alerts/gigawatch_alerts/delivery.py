@@ -9,7 +9,6 @@ import asyncio
 import logging
 import random
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -195,14 +194,3 @@ class Worker(threading.Thread):
 
 async def _sender(receiver: Receiver) -> HttpSender:
     return HttpSender(receiver)
-
-
-def drain(connection: psycopg.Connection, receiver: Receiver, deadline_s: float) -> int:
-    """Deliver what is due now, for at most so long; returns how many attempts were made."""
-    attempts, end = 0, time.monotonic() + deadline_s
-    with asyncio.Runner() as runner:
-        sender = runner.run(_sender(receiver))
-        while time.monotonic() < end and runner.run(deliver_one(connection, receiver, sender)) is not None:
-            attempts += 1
-        runner.run(sender.aclose())
-    return attempts

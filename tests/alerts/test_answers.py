@@ -51,6 +51,8 @@ def test_pauses_double_up_to_an_hour_less_up_to_half_of_it(attempts: int, seed: 
         ("soon", 0),
         ("-5", 0),
         ("1e9", 0),
+        (" " * 20 + "120", 120),
+        ("Sun, 01 Nov 2026 12:05:00 +9999999999", 0),
         ("9" * 400, LONGEST_WISH.total_seconds()),
         ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WISH.total_seconds()),
     ],

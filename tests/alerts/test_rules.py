@@ -207,6 +207,11 @@ ASKED = {
         "hw_id AS alertname, max",
         r":7: .*column 'alertname' cannot be a label",
     ),
+    "a column twice": (
+        "hw_id AS accelerator, max",
+        "hw_id AS accelerator, max(model) AS accelerator, max",
+        r":7: .*column 'accelerator' cannot",
+    ),
     "column without a name": ("max(temperature) AS value", '1 AS "my label"', r":7: .*column 'my label' cannot be"),
     "template of no column": (
         "{{ $value }}",
