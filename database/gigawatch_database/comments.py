@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from gigawatch_contract.metrics import METRICS, Metric
 from gigawatch_database.files import File
+from gigawatch_database.rollup import comments as rollup
 
 
 def file() -> File:
-    """A repeatable file that comments each metric's column in its table and its view."""
-    lines = (
-        f"COMMENT ON COLUMN {metric.table}_{relation}.{metric.column} IS {_literal(text(metric))};"
+    """A repeatable file that comments each metric's column in its table and its view, and everything of the rollups."""
+    samples = (
+        (f"COLUMN {metric.table}_{relation}.{metric.column}", text(metric))
         for metric in METRICS
         for relation in ("sample", "reading")
     )
+    lines = (f"COMMENT ON {what} IS {_literal(words)};" for what, words in (*samples, *rollup.statements()))
     return File("contract/comments.sql", "\n".join(lines) + "\n")
 
 
