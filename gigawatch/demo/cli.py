@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import platform
 import signal
@@ -84,7 +85,7 @@ def _demo(chosen: argparse.Namespace) -> int:
     if chosen.seconds is not None and not 0 < chosen.seconds < WEEK_S:
         raise ConfigurationError(f"--for {chosen.seconds}: seconds, more than 0 and less than a week")
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # both stop it in order
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     flow = Flow()
     since = datetime.now(UTC)
     with stage.running(
@@ -95,15 +96,22 @@ def _demo(chosen: argparse.Namespace) -> int:
         report=lambda words: console.print(f"[dim]{datetime.now(UTC):%H:%M:%S}[/dim] {words}", highlight=False),
         on_statistics=flow.take,
     ) as demo:
-        console.print(f"Ready after {demo.seconds['ready']:.1f} s: [bold cyan]{demo.place.pages}[/]", highlight=False)
-        if demo.server.grade == "plain":
-            console.print(f"Plain grade: {demo.server.reason or 'TimescaleDB was not asked for'}.", highlight=False)
         if chosen.seconds is None:
-            _watch(demo, flow, console, since)
+            with contextlib.suppress(KeyboardInterrupt):
+                _announce(demo, console)
+                _watch(demo, flow, console, since)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # one Ctrl-C is enough: what follows takes seconds
             return 0
+        _announce(demo, console)
         time.sleep(chosen.seconds)
         report = _judge(demo, flow, since, chosen.seconds)
     return _tell(report, chosen.report, console)
+
+
+def _announce(demo: stage.Demo, console: Console) -> None:
+    console.print(f"Ready after {demo.seconds['ready']:.1f} s: [bold cyan]{demo.place.pages}[/]", highlight=False)
+    if demo.server.grade == "plain":
+        console.print(f"Plain grade: {demo.server.reason or 'TimescaleDB was not asked for'}.", highlight=False)
 
 
 def _watch(demo: stage.Demo, flow: Flow, console: Console, since: datetime) -> None:
@@ -112,21 +120,18 @@ def _watch(demo: stage.Demo, flow: Flow, console: Console, since: datetime) -> N
         connect(demo.place.dsn, application_name="gigawatch demo") as connection,
         Live(console=console, refresh_per_second=2, transient=False) as live,
     ):
-        try:
-            while not (ended := demo.ended()):
-                live.update(
-                    panel(
-                        page=demo.place.pages,
-                        grade=_grade(demo),
-                        now=datetime.now(UTC),
-                        seen=observe(connection, since),
-                        rate=flow.rate,
-                        alerts=delivered(demo.place.webhook_log),
-                    )
+        while not (ended := demo.ended()):
+            live.update(
+                panel(
+                    page=demo.place.pages,
+                    grade=_grade(demo),
+                    now=datetime.now(UTC),
+                    seen=observe(connection, since),
+                    rate=flow.rate,
+                    alerts=delivered(demo.place.webhook_log),
                 )
-                time.sleep(1)
-        except KeyboardInterrupt:
-            return
+            )
+            time.sleep(1)
     raise GigawatchError(f"{', '.join(ended)} ended by itself: see {demo.place.folder}")
 
 
