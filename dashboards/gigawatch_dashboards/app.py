@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dash
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, dcc, html
+from dash import Dash, dcc, html
 
 from gigawatch_contract import links
 from gigawatch_dashboards import components, routes
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from gigawatch_dashboards.surroundings import Site
 
-ASK_MS = 3000
-"""How often an open page asks whether anything changed: with drawing, less than 5 s after it was stored it is seen."""
 YEAR_S = 365 * 24 * 3600
 
 INDEX = """<!DOCTYPE html>
@@ -66,12 +64,6 @@ def create(site: Site) -> Dash:
     network.register(app, site)
     factory.register(app, site)
     dash.register_page("not_found_404", path="/not-found", title="Gigawatch", layout=lambda **_: frame.not_found())
-    app.clientside_callback(
-        ClientsideFunction("gigawatch", "ask"),
-        Output("connection", "children"),
-        Input("ask", "n_intervals"),
-        prevent_initial_call=True,
-    )
     app.index_string = INDEX.replace("SCHEME", app.get_asset_url("scheme.js"))
     server: Flask = app.server
     server.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_S  # the address of an asset has its time in it
@@ -107,7 +99,6 @@ def _shell() -> dmc.MantineProvider:
                 className="foot",
             ),
             dcc.Location(id="address", refresh=False),
-            dcc.Interval(id="ask", interval=ASK_MS),
         ],
         theme=THEME,
         defaultColorScheme="auto",

@@ -39,7 +39,7 @@ COLOURS: Final = {
     "throttled": "Thermal throttling",
 }
 MAX_TEXT: Final = 255
-"""Of a name in the address: longer ones name nothing."""
+"""Of a name in the address: a longer one names nothing, nor does one with a NUL, which PostgreSQL refuses."""
 
 
 @dataclass(frozen=True)  # without slots: the class then has the defaults as attributes
@@ -88,7 +88,7 @@ class View:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= MAX_TEXT else None
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_TEXT and "\0" not in value else None
 
 
 def _moment(text: Any) -> datetime | None:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from gigawatch_contract import events
-from gigawatch_dashboards.testing import Fault, Fleet, Place, Row, fill, happen, register
+from gigawatch_dashboards.testing.fleet import Fault, Fleet, Place, Row, fill, happen, register
+from gigawatch_dashboards.testing.serving import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from gigawatch_database.testing import Database, Server
 
@@ -120,34 +118,6 @@ def plain_scene(plain_server: Server) -> Iterator[Scene]:
         yield scene_on(database)
 
 
-@contextmanager
-def serving(dsn: str, *flags: str) -> Generator[str]:
-    """The address of `gigawatch dashboards` on a database, while it runs."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gigawatch", "dashboards", "--port", "0", *flags],
-        env={**os.environ, "GIGAWATCH_DSN": dsn},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    watchdog = threading.Timer(60, process.kill)
-    watchdog.start()
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("ready: http://127.0.0.1:"), line
-        watchdog.cancel()
-        yield line.split()[1]
-    finally:
-        watchdog.cancel()
-        process.terminate()
-        assert process.wait(15) == 0
-        assert process.stdout is not None
-        process.stdout.close()
-
-
-Serve = Callable[[str], str]
-
-
 @pytest.fixture(scope="session")
 def site(scene: Scene) -> Iterator[str]:
     """The address of the pages on the scene."""
@@ -187,35 +157,50 @@ class Visit:
 
 
 @contextmanager
-def visiting(browser: Browser, site: str, **options: object) -> Generator[Visit]:
-    """A fresh browser context; what it must not do (errors, calls to other hosts) fails the test at the end."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})  # pyright: ignore[reportArgumentType] - passed on
-    context.set_default_timeout(15_000)
+def watched(context: BrowserContext, site: str) -> Generator[Visit]:
+    """A new page of a browser context; what it must not do (errors, calls to other hosts) fails the test at the end."""
+    context.set_default_timeout(20_000)
     visit = Visit(context.new_page(), site)
-    page = visit.page
-    page.on(
-        "console", lambda message: visit.faults.append(message.text) if message.type in {"error", "warning"} else None
-    )
-    page.on("pageerror", lambda error: visit.faults.append(str(error)))
-    page.on(
-        "request", lambda request: None if request.url.startswith((site, "data:")) else visit.faults.append(request.url)
-    )
-    page.on(
-        "response",
-        lambda answer: visit.faults.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None,
-    )
+    page, faults = visit.page, visit.faults
+    page.on("console", lambda message: faults.append(message.text) if message.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda asked: None if asked.url.startswith((site, "data:")) else faults.append(asked.url))
+    page.on("response", lambda got: faults.append(f"{got.status} {got.url}") if got.status >= 400 else None)
     try:
         yield visit
     finally:
-        context.close()
+        page.close()
     assert visit.faults == []
 
 
-Visiting = Callable[..., Visit]
+@contextmanager
+def visiting(browser: Browser, site: str, **options: Any) -> Generator[Visit]:
+    """A page in a browser context of its own."""
+    wanted: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, **options}
+    context = browser.new_context(**wanted)
+    try:
+        with watched(context, site) as visit:
+            yield visit
+    finally:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser at desk width whose cache the tests share."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context
+    context.close()
 
 
 @pytest.fixture
-def visit(browser: Browser, site: str) -> Iterator[Visit]:
-    """A browser at desk width on the scene's pages."""
-    with visiting(browser, site) as found:
+def visit(context: BrowserContext, site: str) -> Iterator[Visit]:
+    """A page on the scene's site."""
+    with watched(context, site) as found:
         yield found
+
+
+@pytest.fixture
+def open_browser(browser: Browser) -> Callable[..., AbstractContextManager[Visit]]:
+    """A browser on an address, with the options of a context: `open_browser(site, color_scheme="dark")`."""
+    return partial(visiting, browser)

@@ -15,7 +15,7 @@ from gigawatch_dashboards.moment import Moment, Spans, Window
 from gigawatch_dashboards.queries import factory as queries
 from gigawatch_dashboards.queries import fleet, registry
 from gigawatch_dashboards.queries import series as over_time
-from gigawatch_dashboards.testing import Fault, Fleet, Place, Row, register, store
+from gigawatch_dashboards.testing.fleet import Fault, Fleet, Place, Row, register, store
 from gigawatch_dashboards.version import version
 from gigawatch_dashboards.view import View
 

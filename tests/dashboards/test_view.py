@@ -20,7 +20,8 @@ views = some.builds(
     | some.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=some.just(UTC)).map(  # noqa: DTZ001 - hypothesis adds the zone itself
         lambda at: at.replace(microsecond=0)
     ),
-    node=some.none() | some.text(some.characters(exclude_categories=["Cs"]), min_size=1, max_size=255),
+    node=some.none()
+    | some.text(some.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=255),
     event=some.none() | some.uuids().map(str),
 )
 
