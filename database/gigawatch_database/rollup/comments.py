@@ -1,16 +1,14 @@
-r"""What `\d+` tells of each level: its tables, its views and their columns, with units."""
+r"""What `\d+` tells of each level: its table, its view and their columns, with units."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from gigawatch_database.rollup.levels import LEVELS, Level, reading_columns
+from gigawatch_database.rollup.windows import words
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-NAMES: Final = {
-    "bucket": "When the bucket begins. Unit: s since 1970, aligned to UTC.",
+KEYS: Final = {
+    "bucket": "When the bucket begins, aligned to UTC.",
     "factory_id": "The factory, as in the programme's registry; sim-… is a fictional one.",
     "simulated": "Whether the telemetry is simulated.",
     "host_name": "The node.",
@@ -23,38 +21,42 @@ NAMES: Final = {
 }
 """The columns that say of what and when."""
 
-
-def statements() -> Iterator[tuple[str, str]]:
-    """What is commented, in SQL's words, and the comment."""
-    for level in LEVELS:
-        about = (
-            f"{level.thing.capitalize()}s by {_width(level)}, UTC. docs/storage.md says how each column is computed."
-        )
-        yield f"TABLE {level.table}", about
-        yield f"VIEW {level.name}", about
-        readings = {column.name: f"{column.description} Unit: {column.unit}." for column in reading_columns()}
-        for name, text in {**_keys(level), **readings}.items():
-            yield f"COLUMN {level.table}.{name}", text
-        for name, text in {**_names(level), **readings}.items():
-            yield f"COLUMN {level.name}.{name}", text
-
-
-def _keys(level: Level) -> dict[str, str]:
-    """The columns of the table that say of what and when."""
-    keys = {"bucket", level.key} | ({"node_id"} if level.thing == "accelerator" else set[str]())
-    return {name: text for name, text in NAMES.items() if name in keys}
+# One loop in the database: a statement for each column of each level would be 140 kB of text.
+_LOOP = """
+DO $do$
+DECLARE
+  found record;
+BEGIN
+  FOR found IN
+    SELECT l.relation, a.attname, c.comment
+    FROM unnest(ARRAY[{relations}]) AS l (relation)
+    JOIN pg_attribute a ON a.attrelid = l.relation::regclass AND a.attnum > 0
+    JOIN (VALUES {columns}) AS c (name, comment) ON c.name = a.attname
+  LOOP
+    EXECUTE format('COMMENT ON COLUMN %I.%I IS %L', found.relation, found.attname, found.comment);
+  END LOOP;
+END
+$do$;
+"""
 
 
-def _names(level: Level) -> dict[str, str]:
-    """The columns of the view that say of what and when."""
-    left_out = {
-        "accelerator": set[str](),
-        "node": {"hw_id", "accelerator_index", "model", "accelerator_id"},
-        "factory": {"host_name", "rack", "hw_id", "accelerator_index", "model", "accelerator_id", "node_id"},
-    }[level.thing]
-    return {name: text for name, text in NAMES.items() if name not in left_out}
+def statements() -> str:
+    """SQL that comments every table and view of the rollups and every column of theirs."""
+    comments = {**KEYS, **{column.name: f"{column.description} Unit: {column.unit}." for column in reading_columns()}}
+    lines = [
+        f"COMMENT ON {kind} {name} IS {literal(_about(level))};"
+        for level in LEVELS
+        for kind, name in (("TABLE", level.table), ("VIEW", level.name))
+    ]
+    relations = ", ".join(literal(name) for level in LEVELS for name in (level.table, level.name))
+    columns = ",\n      ".join(f"({literal(name)}, {literal(text)})" for name, text in comments.items())
+    return "\n".join(lines) + _LOOP.format(relations=relations, columns=columns)
 
 
-def _width(level: Level) -> str:
-    words = {60: "minute", 300: "5 minutes", 3600: "hour", 86400: "day"}
-    return words[int(level.width.total_seconds())]
+def _about(level: Level) -> str:
+    return f"Each {level.thing} in buckets of {words(level.width)}, aligned to UTC: docs/storage.md."
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
