@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
 
-from gigawatch_database import embedded
+from gigawatch_database import embedded, rows
 from gigawatch_database.connect import connect
 from gigawatch_database.migrate import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from gigawatch_database.grade import Grade
@@ -91,3 +92,26 @@ def on(dsn: str, database: str) -> str:
 
 def _sql(text: LiteralString, *names: str) -> sql.Composed:
     return sql.SQL(text).format(*map(sql.Identifier, names))
+
+
+def copy_tables(source: psycopg.Connection, target: psycopg.Connection) -> None:
+    """Put every row of one database into another, in the order in which the tables were made, row by row.
+
+    What a migration puts in is in both.
+    """
+    tables = source.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
+        "AND relname <> 'schema_migration' ORDER BY oid"
+    ).fetchall()
+    for (table,) in tables:
+        if target.execute(_sql("SELECT FROM {} LIMIT 1", table)).rowcount == 0:
+            with source.cursor(row_factory=dict_row) as cursor:
+                rows.load(target, table, cursor.execute(_sql("SELECT * FROM {}", table)))
+
+
+def answers(connection: psycopg.Connection, view: str, *, without: Sequence[str] = ()) -> list[str]:
+    """All that a view says, as text, the exact digits of each number too; `without` some of its columns."""
+    said = connection.execute(
+        _sql("SELECT (to_jsonb(v) - %s::text[])::text FROM {} v", view), [list(without)]
+    ).fetchall()
+    return sorted(row for (row,) in said)

@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from gigawatch_contract.metrics import Metric, columns
 from gigawatch_database import files
 from gigawatch_database.rows import load
+from gigawatch_database.testing import answers, copy_tables
 from gigawatch_programme import registry, store
 
 if TYPE_CHECKING:
@@ -142,28 +142,6 @@ def alerts() -> Iterator[tuple[str, Row]]:
         "alert_attempt",
         {"notification_id": MESSAGE, "number": 1, "started_at": START, "status": 503, "error": "busy"},
     )
-
-
-def copy_tables(source: psycopg.Connection, target: psycopg.Connection) -> None:
-    """Put every row of one database into another, in the order in which the tables were made, row by row.
-
-    What a migration puts in is in both.
-    """
-    tables = source.execute(
-        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
-        "AND relname <> 'schema_migration' ORDER BY oid"
-    ).fetchall()
-    for (table,) in tables:
-        name = sql.Identifier(table)
-        if target.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(name)).rowcount == 0:
-            with source.cursor(row_factory=dict_row) as cursor:
-                load(target, table, cursor.execute(sql.SQL("SELECT * FROM {}").format(name)))
-
-
-def answers(connection: psycopg.Connection, view: str) -> list[str]:
-    """All that a view says, as text: the exact digits of each number too."""
-    rows = connection.execute(sql.SQL("SELECT v::text FROM {} v").format(sql.Identifier(view))).fetchall()
-    return sorted(row for (row,) in rows)
 
 
 def views(area: LiteralString | None = None) -> list[str]:
