@@ -25,6 +25,9 @@ COMMANDS = {
     "collector": Command("gigawatch_collector.cli:main", "receive OTLP and store it"),
     "migrate": Command("gigawatch_database.cli:migrate", "bring the database's schema up to date"),
     "database": Command("gigawatch_database.cli:main", "the embedded server: start, stop, where it is, which grade"),
+    "storage": Command(
+        "gigawatch_database.storage.cli:main", "rollups and retention: how long data is kept, how long the disk lasts"
+    ),
     "simulate": Command("gigawatch_exporters.simulator.cli:main", "send the telemetry of a simulated fleet"),
     "programme": Command("gigawatch_programme.cli:main", "the registry of factories: what was promised, with sources"),
     "dashboards": Command("gigawatch_dashboards.cli:main", "serve the pages"),

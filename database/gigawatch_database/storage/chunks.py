@@ -42,10 +42,11 @@ SELECT
     (SELECT count(*) FROM accelerator),
     (SELECT sum(accelerators) FROM inventory_node WHERE valid_to IS NULL)
   ),
-  (SELECT coalesce(min(export_interval_s(factory_id, now())), 15) FROM factory),
+  (SELECT coalesce(min(export_interval_s(f.factory_id, now())), w.export_interval_s) FROM factory f),
   (SELECT pg_size_bytes(current_setting('effective_cache_size'))),
   (
     SELECT time_interval FROM timescaledb_information.dimensions
     WHERE hypertable_name = 'accelerator_sample' AND column_name = 'time'
   )
+FROM storage_window w
 """

@@ -36,7 +36,7 @@ LANGUAGE sql STABLE AS $$
       WHERE e.factory_id = factory AND e.valid_from <= at
       ORDER BY e.valid_from DESC LIMIT 1
     ),
-    15
+    (SELECT export_interval_s FROM storage_window)
   )
 $$;
 

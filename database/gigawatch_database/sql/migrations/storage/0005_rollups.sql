@@ -84,7 +84,7 @@ CREATE TABLE rollup_factory_1day (LIKE rollup_factory_1min INCLUDING ALL);
 DROP TABLE rollup_reading;
 
 -- How often a factory's exporters send, since when: what samples_expected and the seconds of each status rest on.
--- A factory without a row sends every 15 s, the exporter's default.
+-- A factory without a row sends as often as storage_window.export_interval_s says.
 CREATE TABLE export_interval (
   factory_id text NOT NULL,
   valid_from timestamptz NOT NULL,
@@ -126,6 +126,7 @@ CREATE TABLE storage_window (
   compress_after interval NOT NULL DEFAULT '28 hours',  -- Community: when a chunk goes into the columnstore
   repair interval NOT NULL DEFAULT '28 hours',  -- how far back late data changes rollups
   delay interval NOT NULL DEFAULT '1 minute',  -- how long after its end a bucket is computed
+  export_interval_s float8 NOT NULL DEFAULT 15 CHECK (export_interval_s > 0),  -- where no factory says otherwise
   watching_since timestamptz  -- the first sample's minute: before it nothing was expected
 );
 INSERT INTO storage_window DEFAULT VALUES;
