@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 INTERVAL: Final = 5
 """Seconds between two exports of a node: livelier than the 15 of a real one."""
-BACKFILL_MIN: Final = 4
+BACKFILL_MIN: Final = 3
 """Minutes of history before the start, so that the charts have a past."""
 OWN_FACTORY: Final = "this-machine"
 """The factory of the real exporter, where this machine has a GPU."""

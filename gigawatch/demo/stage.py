@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from psycopg import sql
 
 from gigawatch.demo import plan
+from gigawatch.demo.observation import observe
 from gigawatch.demo.processes import Child
 from gigawatch_contract.errors import ConfigurationError, GigawatchError
 from gigawatch_contract.ports import refuse_taken
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from gigawatch.demo.processes import Part
 
 DATABASE: Final = "gigawatch_demo"
+LATELY: Final = 3 * timedelta(seconds=plan.INTERVAL)
+HEARD_S: Final = 60.0
+"""Seconds to wait for it: then the alerts begin, and say who is silent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +116,7 @@ def running(
         report(f"The pages are at {place.pages}")
         with clock.step("fleet", f"Sending {plan.BACKFILL_MIN} min of history of the simulated factories, then live"):
             fleet.wait_ready()
+            _wait_heard(place)
         has_gpu = _has_gpu()
         with clock.step("alerts", "Starting alerts" + (" and the exporter for this machine's GPU" * has_gpu)):
             parts = (plan.alerts(place), *((plan.own_exporter(place),) if has_gpu else ()))
@@ -143,6 +148,14 @@ def _furnish(place: plan.Place) -> None:
         ("programme", "inventory", "--dsn", place.dsn, "--from", begin.isoformat(), str(inventory)),
     ):
         _do(words)
+
+
+def _wait_heard(place: plan.Place) -> None:
+    """Wait until every node has been heard of lately: the simulator may be live while its history is still stored."""
+    with connect(place.dsn, application_name="gigawatch demo") as connection:
+        deadline = time.monotonic() + HEARD_S
+        while observe(connection, datetime.now(UTC) - LATELY).nodes_missing and time.monotonic() < deadline:
+            time.sleep(0.2)
 
 
 def _do(words: tuple[str, ...]) -> None:

@@ -30,24 +30,26 @@ class Delivered:
 
 
 def delivered(log: Path) -> tuple[Delivered, ...]:
-    """The alerts that the local receiver wrote down, in the order of their coming."""
+    """The alerts that the local receiver wrote down, in the order of their coming; a message repeats those of before."""
     if not log.exists():
         return ()
-    found: list[Delivered] = []
+    found: dict[tuple[str, ...], Delivered] = {}
     for line in log.read_text("utf-8").splitlines(keepends=True):
         if not line.endswith("\n"):
             break  # it is being written
         body = json.loads(line)["body"]
-        found += [
-            Delivered(
-                status=alert["status"],
-                name=alert["labels"]["alertname"],
-                summary=alert["annotations"].get("summary", ""),
-                event_id=alert["labels"].get("event_id"),
+        for alert in body["alerts"]:
+            key = (alert["fingerprint"], alert["startsAt"], alert["status"])
+            found.setdefault(
+                key,
+                Delivered(
+                    status=alert["status"],
+                    name=alert["labels"]["alertname"],
+                    summary=alert["annotations"].get("summary", ""),
+                    event_id=alert["labels"].get("event_id"),
+                ),
             )
-            for alert in body["alerts"]
-        ]
-    return tuple(found)
+    return tuple(found.values())
 
 
 def latest(alerts: Sequence[Delivered], most: int = 8) -> list[tuple[str, str, list[str]]]:
