@@ -67,7 +67,6 @@ def create(site: Site) -> Dash:
     app.index_string = INDEX.replace("SCHEME", app.get_asset_url("scheme.js"))
     server: Flask = app.server
     server.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_S  # the address of an asset has its time in it
-    server.config["COMPRESS_STREAMS"] = False
     routes.register(server, site)
     _harden(server, app)
     return app

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 STATEMENT_TIMEOUT_S: Final = 10
-WAIT_S: Final = 5
+WAIT_S: Final = 3
 """How long a page waits for a free connection before it says that the database does not answer."""
 
 

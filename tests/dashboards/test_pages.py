@@ -82,7 +82,7 @@ def test_charts_are_drawn_with_sentences_and_gaps_stay_gaps(scene: Any, visit: A
     assert "1 gap without any sample, the longest 90 s" in sentences[-1].replace("\u00a0", " ")
     power = page.locator(".chart", has=page.locator("h3", has_text="Power"))
     line = power.locator(".scatterlayer .trace").first.locator("path.js-line")
-    assert line.get_attribute("d").count("M") == 2, "a line drawn in two pieces, one on each side of the gap"
+    assert line.count() == 2, "one piece of line on each side of the gap"
     expect(power.locator(".annotation-text", has_text="no data")).to_be_visible()
     assert power.locator(".ytitle").text_content() == "kW"
     assert power.locator(".xtitle").text_content() == "time, UTC"

@@ -114,7 +114,7 @@ def rates(connection: Connection, factory_id: str, spans: Spans, gap: timedelta)
           WINDOW own AS (PARTITION BY accelerator_id ORDER BY time)
         ), step AS (
           SELECT date_bin(%(width)s, time, %(origin)s) AS start, accelerator_id,
-            extract(epoch FROM time - previous_time)::float8 AS seconds, {gains}
+            date_part('epoch', time - previous_time) AS seconds, {gains}
           FROM sample
           WHERE time > %(since)s AND time - previous_time <= %(gap)s
         ), one AS (
