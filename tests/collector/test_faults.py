@@ -40,7 +40,7 @@ class Load:
     senders: int
     points: int = 4
     collector: Collector | None = None
-    begin: int = field(default_factory=lambda: time.time_ns() - 3600 * SECOND)
+    begin: int = field(default_factory=lambda: time.time_ns() - 25 * 3600 * SECOND)
     acknowledged: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     unsure: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     statuses: set[int] = field(default_factory=set[int])
