@@ -16,7 +16,7 @@ from gigawatch_database.rollup import progress, windows
 from gigawatch_database.rollup.levels import SAMPLES
 from gigawatch_database.rollup.refresh import refresh
 from gigawatch_database.rollup.repair import repair
-from gigawatch_database.storage import chunks, retention
+from gigawatch_database.storage import chunks, columnstore, retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -64,6 +64,8 @@ def maintain(connection: psycopg.Connection, now: datetime, *, repair_seconds: f
         oldest = now - kept if kept else datetime.min.replace(tzinfo=UTC)
         repaired = repair(connection, oldest=oldest, seconds=repair_seconds)
         grade = detect(connection)
+        if grade == "community":
+            columnstore.align(connection, spans)
         return Work(
             refreshed=refreshed,
             repaired=repaired,
