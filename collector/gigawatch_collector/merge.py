@@ -140,7 +140,7 @@ def _statements(table: SampleTable) -> _Statements:
             )
             for column in columns
         ]
-        return sql.SQL(joiner).join(found)  # pyright: ignore[reportArgumentType]
+        return sql.SQL(joiner).join(found)  # pyright: ignore[reportArgumentType] - as above
 
     stage = f"stage_{table.name}"
     since = Column(table.since, "timestamptz")
