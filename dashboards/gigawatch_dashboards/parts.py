@@ -11,7 +11,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import dash
-from dash import MATCH, Input, Output, State, dcc
+from dash import MATCH, Input, Output, State, dcc, html
 from plotly.io.json import to_json_plotly
 
 from gigawatch_contract.errors import Unavailable
@@ -37,9 +37,11 @@ def dom_id(name: str, of: str) -> str:
 
 def stores(parts: Mapping[str, Any], of: str, version: str) -> list[Component]:
     """What a page must hold to be kept up to date: what it shows, and of which version of the data."""
+    drawn: dict[str, Any] = {"data-of": of, "data-version": version}  # for assets/live.js, which cannot read a store
     return [
         dcc.Store(id=identity("version", of), data=version),
         dcc.Store(id=identity("shown", of), data=digests(parts)),
+        html.Div(id="drawn", hidden=True, **drawn),
     ]
 
 

@@ -5,6 +5,7 @@
   const show = (id, props) => window.dash_clientside.set_props(id, props);
   let lost = null; // since when the server or its database has not answered
   let asking = false;
+  const asked = new WeakMap(); // the version that was last asked for, by the page that asked
 
   // A changed version makes the page's parts come anew; the words on freshness and on the connection are written here.
   // A timer of our own, not dcc.Interval: Dash drops the answer of a callback that is asked again meanwhile.
@@ -17,11 +18,15 @@
       const response = await fetch(prefix() + "version?path=" + encodeURIComponent(path), { cache: "no-store" });
       if (!response.ok) throw new Error(response.status === 503 ? "The database does not answer" : "The server fails");
       const answer = await response.json();
-      if (lost && document.getElementById("unavailable")) window.location.reload();
+      if (document.getElementById("unavailable")) window.location.reload();
       if (lost) show("connection", { children: "" });
       lost = null;
-      if (answer.version && !here.searchParams.has("at")) {
-        show({ part: "version", of: answer.of }, { data: answer.version });
+      const drawn = document.getElementById("drawn");
+      if (answer.version && drawn && drawn.dataset.of === answer.of && !here.searchParams.has("at")) {
+        if ((asked.get(drawn) || drawn.dataset.version) !== answer.version) {
+          asked.set(drawn, answer.version);
+          show({ part: "version", of: answer.of }, { data: answer.version });
+        }
         const words = document.getElementById("freshness");
         if (words && answer.freshness && words.textContent !== answer.freshness) {
           show("freshness", { children: answer.freshness, className: "freshness " + answer.state });
