@@ -35,9 +35,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The cells of one node, or of all nodes of a rack."""
+    """The cells of one node, or of all nodes of a rack; its label is what tells the node from others."""
 
     host_name: str | None
+    label: str | None
     cells: tuple[Cell, ...]
 
 
@@ -61,14 +62,26 @@ def hall(condition: Condition, colour: str) -> list[Rack]:
     """Every rack with its cells, coloured by a reading or by state."""
     ends = scale(condition, colour)
     cells = sum(max(len(node.accelerators), node.expected or 0) for node in condition.nodes)
+    shared = len(shared_prefix([node.host_name for node in condition.nodes]))
     racks: list[Rack] = []
     for rack, members in groupby(condition.nodes, key=lambda node: node.rack):
         if cells <= CELLS:
-            rows = tuple(Row(node.host_name, _accelerators(node, colour, ends)) for node in members)
+            rows = tuple(
+                Row(node.host_name, node.host_name[shared:], _accelerators(node, colour, ends)) for node in members
+            )
         else:
-            rows = (Row(None, tuple(_node(node, colour, ends) for node in members)),)
+            rows = (Row(None, None, tuple(_node(node, colour, ends) for node in members)),)
         racks.append(Rack(rack, rows))
     return racks
+
+
+def shared_prefix(names: Sequence[str]) -> str:
+    """What all names begin with, up to a separator: it tells no node from another."""
+    if len(names) < 2:
+        return ""
+    first, last = min(names), max(names)  # all others lie between these two, and share what they share
+    length = next((place for place, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), 0)
+    return first[: max(first.rfind(separator, 0, length) for separator in "-._") + 1]
 
 
 def _accelerators(node: Node, colour: str, ends: tuple[float, float]) -> tuple[Cell, ...]:

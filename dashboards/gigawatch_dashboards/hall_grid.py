@@ -60,7 +60,7 @@ def _rack(rack: Rack, marked: str | None) -> Component:
 
 
 def _row(row: Row, *, here: bool) -> Component:
-    label = [html.Span(row.host_name, className="node-name")] if row.host_name else []
+    label = [html.Span(row.label, className="node-name", title=row.host_name)] if row.host_name else []
     cells = html.Span([_cell(cell) for cell in row.cells], className="cells" if row.host_name else "cells many")
     return html.Div([*label, cells], className="node marked" if here else "node")
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as some
 from gigawatch_dashboards import words
 from gigawatch_dashboards.condition import Absent, Condition, absent, nodes, problems, short_nodes
 from gigawatch_dashboards.freshness import Freshness, freshness
+from gigawatch_dashboards.hall import CELLS, hall, shared_prefix
 from gigawatch_dashboards.queries.factory import Accelerator, InventoryNode, Known, Seen
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -145,3 +146,30 @@ def test_every_expected_accelerator_is_heard_of_or_missing(listed: dict[str, int
     ]
     condition = Condition(nodes([node(name, number) for name, number in listed.items()], heard, [], [], NOW))
     assert condition.expected == len(condition.accelerators) - len(condition.unlisted) + condition.missing
+
+
+@given(some.lists(some.text("ab-._", max_size=6), unique=True))
+def test_labels_in_the_hall_leave_out_only_what_all_names_begin_with(names: list[str]) -> None:
+    shared = shared_prefix(names)
+    assert all(one.startswith(shared) for one in names)
+    assert shared == "" or shared[-1] in "-._"
+    assert len({one.removeprefix(shared) for one in names}) == len(names)
+
+
+def test_labels_in_the_hall_are_what_tells_nodes_apart() -> None:
+    assert shared_prefix(["aurora-r01n01", "aurora-r01n02", "aurora-r02n01"]) == "aurora-"
+    assert shared_prefix(["r01n01", "r01n02"]) == shared_prefix(["alone-1"]) == ""
+
+
+def test_a_hall_has_a_cell_for_every_accelerator_heard_of_or_missing_until_it_is_too_large() -> None:
+    heard = [accelerator("a-1", number, "lost" if number else "ok") for number in range(2)]
+    condition = Condition(nodes([node("a-1", 3), node("a-2", 1)], heard, [], [], NOW))
+    [rack] = hall(condition, "temperature")
+    assert [(row.label, [cell.state for cell in row.cells]) for row in rack.rows] == [
+        ("1", ["ok", "lost", "silent"]),
+        ("2", ["silent"]),
+    ]
+    assert rack.rows[0].cells[0].level == 0.5, "60 °C lies half-way from 30 to 90"
+    many = [accelerator("n", number, "failed" if number == 7 else "ok") for number in range(CELLS + 1)]
+    [large] = hall(Condition(nodes([node("n", CELLS + 1)], many, [], [], NOW)), "status")
+    assert [[(cell.label, cell.state) for cell in row.cells] for row in large.rows] == [[("n", "failed")]]
