@@ -51,6 +51,7 @@ def figure(chart: Chart, series: Series, events: Sequence[Happened] = ()) -> go.
         ]
     )
     found.update_yaxes(rangemode="tozero" if chart.zero else "normal")
+    room = (series.spans.until - series.spans.since) / 12
     for gap in series.gaps:
         found.add_vrect(
             x0=_utc(gap.since),
@@ -58,7 +59,7 @@ def figure(chart: Chart, series: Series, events: Sequence[Happened] = ()) -> go.
             fillcolor=GAP,
             line_width=0,
             layer="below",
-            annotation={"text": "no data", "showarrow": False},
+            annotation={"text": "no data" if gap.until - gap.since >= room else "", "showarrow": False},
             annotation_position="top left",
         )
     if chart.key != "coverage":

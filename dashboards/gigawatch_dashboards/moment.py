@@ -28,7 +28,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Spans(Window):
-    """A window cut into spans of equal width, each a point of a chart. Nothing after `bound` belongs to it."""
+    """A window cut into spans of equal width, each a point of a chart.
+
+    Nothing after `bound`, which may lie within the last span, belongs to it or was to be expected.
+    """
 
     width: timedelta
     bound: datetime
@@ -70,7 +73,10 @@ class Moment:
         they on them, jitter alone would put three samples in one point and one in the next. A point is two intervals wide
         or more: each accelerator that reports is in every point, and no gap is only jitter.
         """
-        flowing = newest is not None and self.time - newest <= 2 * interval
-        until = min(newest, self.time) + interval / 2 if newest is not None and flowing else self.time
         width = max(shown.width, 2 * interval)
-        return Spans(until - ceil(shown.span / width) * width, until, width, min(until, self.end))
+        if newest is not None and self.time - newest <= 2 * interval:
+            bound = min(newest, self.time)
+            until = bound + interval / 2
+        else:
+            bound = until = self.time
+        return Spans(until - ceil(shown.span / width) * width, until, width, bound)

@@ -88,8 +88,9 @@ def series(
     for number in range(round((spans.until - spans.since) / spans.width), 0, -1):
         end = spans.until - (number - 1) * spans.width
         start = end - spans.width
-        expected = _expected(start, end, inventory)
-        samples = None if expected is None else expected * (spans.width / interval)
+        told = min(end, spans.bound)
+        expected = _expected(start, told, inventory)
+        samples = None if expected is None else expected * ((told - start) / interval)
         points.append(Point(start, end, samples, by_start.get(start + TICK), rates_by_start.get(start + TICK)))
     return Series(spans, interval, tuple(points))
 

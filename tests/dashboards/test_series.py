@@ -66,6 +66,14 @@ def test_coverage_is_what_came_of_what_was_expected_and_a_gap_counts_as_nothing(
     )
 
 
+def test_nothing_is_expected_of_the_part_of_the_last_span_that_has_not_come() -> None:
+    half = Spans(SPANS.since, END, WIDTH, END - WIDTH / 2)
+    rows = [gauges(number) for number in range(9)]
+    rows.append(Gauges(start(9), 4, 4, None, None, None, None, None, None, None))
+    found = series(half, INTERVAL, gauges=rows, rates=[], inventory=ALWAYS)
+    assert (found.points[-1].expected, found.coverage) == (4, 1.0)
+
+
 def test_more_samples_than_expected_never_make_up_for_missing_ones() -> None:
     twice = [Gauges(start(0), 100, 4, None, None, None, None, None, None, None)]
     assert series(SPANS, INTERVAL, gauges=twice, rates=[], inventory=ALWAYS).coverage == 0.1
