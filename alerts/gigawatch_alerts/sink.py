@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -59,6 +60,15 @@ class Received:
         return "".join(char if char.isprintable() else "?" for char in text)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A sender that breaks off is no news."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 class Sink:
     """An HTTP server on loopback, running while the context lasts."""
 
@@ -90,8 +100,7 @@ class Sink:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's word
                 """Say nothing: `say` does."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), Handler)
 
     @property
     def url(self) -> str:
