@@ -51,7 +51,7 @@ def read(kind: type[T], table: dict[str, Any], place: str) -> T:
 def tables(document: dict[str, Any], name: str, place: str) -> list[tuple[str, dict[str, Any]]]:
     """The tables of `[[name]]`, each with the words that an error names it by."""
     found = document.get(name, [])
-    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):  # pyright: ignore[reportUnknownVariableType] - TOML gives no types
         raise ConfigurationError(f"{place}: {name} must be tables: [[{name}]]")
     return [(f"{place}: [[{name}]] {number}", entry) for number, entry in enumerate(found, start=1)]  # pyright: ignore[reportUnknownVariableType]
 

@@ -79,5 +79,5 @@ def test_a_start_in_the_future_is_waited_for() -> None:
 )
 def test_a_wrong_flag_is_named(flags: dict[str, str], says: str) -> None:
     with pytest.raises(ConfigurationError) as error:
-        planned(**flags)  # pyright: ignore[reportArgumentType]
+        planned(**flags)  # pyright: ignore[reportArgumentType] - wrong on purpose
     assert says in str(error.value)
