@@ -46,40 +46,33 @@ def _of_samples(level: Level, *, part: bool) -> str:
     less its opening one is what it grew by.
     """
     by_node = level.thing == "node"
-    node = "node_id" if by_node else "max(node_id) AS node_id"
-    epoch = "accelerator_id, counters_since, node_id" if by_node else "accelerator_id, counters_since"
     scope = _of_part(level, f"s.{level.key}", part=part)
     bucket = f"s.time >= %(since)s AND s.time < %(until)s{scope}"
-    highest = _list(f"max({metric.column}) AS {metric.column}" for metric in COUNTERS)
     return f"""\
 WITH reading AS (
   SELECT
     {level.key},
-    {"" if by_node else f"{node},"}
+    {"" if by_node else _ONLY_EPOCH}
     count(*) AS samples,
     {_list(f"sum(status_{state}) AS status_{state}" for state in STATES)},
     {_list(map(_gauge_of_samples, GAUGES))}
   FROM accelerator_sample s
   WHERE {bucket}
   GROUP BY {level.key}
-), epoch AS (
-  SELECT accelerator_id, {node}, counters_since, min(time) AS first_time,
-    {highest}
-  FROM accelerator_sample s
-  WHERE {bucket}
-  GROUP BY {epoch}
-), context AS (
-  SELECT accelerator_id, counters_since,
-    {highest}
+), {_epochs_of_nodes(bucket) if by_node else _epochs_of_accelerators(bucket)}, context AS (
+  SELECT accelerator_id, counters_since, {_list(f"max({name}) AS {name}_before" for name in _NAMES)}
   FROM accelerator_sample s
   WHERE s.time >= %(since)s - {CONTEXT} AND s.time < %(since)s{scope} AND s.counters_since IS NOT NULL
   GROUP BY accelerator_id, counters_since
+), met AS (
+  SELECT e.*, c.accelerator_id IS NOT NULL AS heard_before, {_list(f"c.{name}_before" for name in _NAMES)}
+  FROM epoch e
+  LEFT JOIN context c ON c.accelerator_id = e.accelerator_id AND c.counters_since = e.counters_since
 ), {_opening()}, {_without_start(by_node=by_node, bucket=bucket)}, grown AS (
   SELECT
     e.{level.key},
     {_list(f"sum({_growth(metric)})::{metric.type} AS {metric.column}_increase" for metric in COUNTERS)}
-  FROM epoch e
-  LEFT JOIN context c ON c.accelerator_id = e.accelerator_id AND c.counters_since = e.counters_since
+  FROM met e
   LEFT JOIN opening o
     ON o.accelerator_id = e.accelerator_id AND o.counters_since = e.counters_since AND o.node_id = e.node_id
   LEFT JOIN without_start w
@@ -94,16 +87,48 @@ SELECT
   nullif(l.{"accelerators_s" if by_node else "listed_s"}, 0) / l.tick_s,
   {_list((f"coalesce(r.status_{state}, 0) * l.tick_s" for state in STATES), 2)},
   {_list(map(_gauge_as_it_is, GAUGES), 2)},
-  {_list((f"g.{metric.column}_increase" for metric in COUNTERS), 2)}
+  {_list((f"g.{name}_increase" for name in _NAMES), 2)}
 FROM listed l
 {"LEFT JOIN" if by_node else "JOIN"} reading r USING (node_id)
 LEFT JOIN grown g USING ({level.key})
 WHERE r.samples > 0 OR l.accelerators_s > 0"""
 
 
+_NAMES = tuple(metric.column for metric in COUNTERS)
+
+# Beside an accelerator's readings, in the same pass: its counters, right for all but the few that were reset.
+_ONLY_EPOCH = f"""max(node_id) AS node_id,
+    min(time) AS first_time,
+    min(counters_since) AS counters_since,
+    min(counters_since) = max(counters_since) AND count(counters_since) = count(*) AS one_epoch,
+    {", ".join(f"max({name}) AS {name}" for name in _NAMES)},"""
+
+
+def _epochs_of_accelerators(bucket: str) -> str:
+    return f"""\
+epoch AS (
+  SELECT accelerator_id, node_id, counters_since, first_time, {", ".join(_NAMES)} FROM reading WHERE one_epoch
+  UNION ALL
+  SELECT accelerator_id, max(node_id), counters_since, min(time), {", ".join(f"max({name})" for name in _NAMES)}
+  FROM accelerator_sample s
+  WHERE {bucket} AND accelerator_id IN (SELECT accelerator_id FROM reading WHERE one_epoch IS NOT TRUE)
+  GROUP BY accelerator_id, counters_since
+)"""
+
+
+def _epochs_of_nodes(bucket: str) -> str:
+    return f"""\
+epoch AS (
+  SELECT accelerator_id, node_id, counters_since, min(time) AS first_time, {", ".join(f"max({name}) AS {name}" for name in _NAMES)}
+  FROM accelerator_sample s
+  WHERE {bucket}
+  GROUP BY accelerator_id, node_id, counters_since
+)"""
+
+
 def _opening() -> str:
     """What the counters of an epoch stood at before the bucket, where the last minute does not tell."""
-    missing = " ".join(f"OR e.{metric.column} IS NOT NULL AND c.{metric.column} IS NULL" for metric in COUNTERS)
+    missing = " ".join(f"OR e.{name} IS NOT NULL AND e.{name}_before IS NULL" for name in _NAMES)
     return f"""\
 opening AS (
   SELECT
@@ -112,20 +137,19 @@ opening AS (
     e.counters_since,
     watched_from(e.accelerator_id, e.counters_since, e.first_time) AS watched,
     b.earlier,
-    {_list(f"b.{metric.column}, l.{metric.column}_lowest" for metric in COUNTERS)}
-  FROM epoch e
-  LEFT JOIN context c ON c.accelerator_id = e.accelerator_id AND c.counters_since = e.counters_since
+    {_list(f"b.{name}, l.{name}_lowest" for name in _NAMES)}
+  FROM met e
   LEFT JOIN LATERAL (
     SELECT true AS earlier, s.* FROM accelerator_sample s
     WHERE {_SAME_EPOCH} AND s.time >= e.counters_since AND s.time < %(since)s
     ORDER BY s.time DESC LIMIT 1
   ) b ON true
   LEFT JOIN LATERAL (
-    SELECT {_list((f"min(s.{metric.column}) AS {metric.column}_lowest" for metric in COUNTERS), 6)}
+    SELECT {_list((f"min(s.{name}) AS {name}_lowest" for name in _NAMES), 6)}
     FROM accelerator_sample s
     WHERE {_SAME_EPOCH} AND s.time >= %(since)s AND s.time < %(until)s
   ) l ON true
-  WHERE e.counters_since IS NOT NULL AND (c.accelerator_id IS NULL {missing})
+  WHERE e.counters_since IS NOT NULL AND (NOT e.heard_before {missing})
 )"""
 
 
@@ -255,7 +279,7 @@ CASE
       WHEN e.{name} IS NULL THEN NULL
       WHEN e.counters_since IS NULL THEN w.{name}
       ELSE greatest(0, e.{name} - coalesce(
-        c.{name},
+        e.{name}_before,
         o.{name},
         CASE WHEN o.earlier THEN (
           SELECT s.{name} FROM accelerator_sample s
