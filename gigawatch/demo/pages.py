@@ -29,24 +29,23 @@ def _ask(base: str, path: str, named: Sequence[str]) -> PageAnswer:
     start = time.monotonic()
     try:
         _fetch(f"{base}{path}")
-        content = json.dumps(_content(base, path))
-        problem = _problem(content, named)
+        problem = _problem(json.dumps(content(base, path)), named)
     except (OSError, ValueError, LookupError) as error:
         problem = f"{type(error).__name__}: {error}"
     return PageAnswer(path=path, seconds=round(time.monotonic() - start, 3), problem=problem)
 
 
-def _problem(content: str, named: Sequence[str]) -> str | None:
+def _problem(shown: str, named: Sequence[str]) -> str | None:
     """What is wrong with a page's content, or None."""
-    missing = [factory for factory in named if factory not in content]
+    missing = [factory for factory in named if factory not in shown]
     if missing:
         return f"it does not name {', '.join(missing)}"
-    if '"id": "unavailable"' in content:
+    if '"id": "unavailable"' in shown:
         return "it says that the database does not answer"
     return None
 
 
-def _content(base: str, path: str) -> Any:
+def content(base: str, path: str) -> Any:
     """What Dash shows at a path: the answer of the callback that turns the address into a page."""
     callbacks = json.loads(_fetch(f"{base}/_dash-dependencies"))
     callback = next(one for one in callbacks if any(given["id"] == LOCATION for given in one["inputs"]))
