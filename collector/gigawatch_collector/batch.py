@@ -106,6 +106,12 @@ class Telemetry:
         """The newest time of its samples."""
         return max((*(time for _, time in self.accelerators), *self.nodes), default=None)
 
+    @property
+    def points(self) -> int:
+        """Data points and log records that it holds."""
+        rows = (*self.accelerators.values(), *self.nodes.values(), *self.others.values())
+        return sum(row.points for row in rows) + len(self.distributions) + len(self.events)
+
 
 @dataclass(slots=True)
 class Batch:
@@ -125,7 +131,7 @@ class Batch:
     nulled: Counter[str] = field(default_factory=Counter[str])
     """Values stored as NULL: not_finite, out_of_range."""
     mismatched: int = 0
-    """Points with a name of the contract and another unit, kind or type: stored as other points."""
+    """Points with a name of the contract and another unit, kind, type or attributes: stored as other points."""
     exemplars: int = 0
     """Exemplars dropped."""
 

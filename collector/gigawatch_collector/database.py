@@ -11,6 +11,7 @@ import psycopg
 from gigawatch_collector.catalogue import Catalogue
 from gigawatch_collector.columns import TABLES
 from gigawatch_collector.directory import Directory
+from gigawatch_collector.ids import ACCELERATOR, NODE, Register
 from gigawatch_collector.merge import prepare
 from gigawatch_collector.store import Store
 from gigawatch_database import connect, migrate
@@ -52,7 +53,11 @@ class Database:
             # An answer is a promise: the commit must be on the disk, whatever the server's default is.
             await connection.execute("SET synchronous_commit = on; SET timezone = 'UTC'")
             await prepare(connection, TABLES)
-            directory = Directory(Catalogue(self.settings.series_limit))
+            directory = Directory(
+                Catalogue(self.settings.series_limit),
+                Register(NODE, self.settings.node_limit),
+                Register(ACCELERATOR, self.settings.accelerator_limit),
+            )
             store = Store(connection, directory, self.settings.accept_window)
             await store.make_room()
         except BaseException:

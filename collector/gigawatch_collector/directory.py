@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from gigawatch_collector.ids import ACCELERATOR, NODE, Register, Wish
+from gigawatch_collector.ids import Wish
 from gigawatch_collector.load import Ids, live, node_of
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gigawatch_collector.batch import Series, Telemetry
     from gigawatch_collector.catalogue import Catalogue
-    from gigawatch_collector.ids import Facts, Key
+    from gigawatch_collector.ids import Facts, Key, Register
     from gigawatch_collector.load import LastTimes
 
 FACTORIES: Final = """
@@ -29,12 +29,12 @@ class Directory:
     """What is known of one database. What is new is made in statements of its own: it is true, stored with rows or not."""
 
     catalogue: Catalogue
-    nodes: Register = field(default_factory=lambda: Register(NODE))
-    accelerators: Register = field(default_factory=lambda: Register(ACCELERATOR))
+    nodes: Register
+    accelerators: Register
     factories: set[str] = field(default_factory=set[str])
 
     async def resolve(self, connection: AsyncConnection, telemetry: Sequence[Telemetry], last_times: LastTimes) -> Ids:
-        """The ids that the rows of some telemetry need."""
+        """The ids that the rows of some telemetry need; what is over a limit of its factory has none."""
         await self._factories(connection, telemetry)
         said = [(one, node_of(one), self._live(one, last_times)) for one in telemetry]
         wishes: dict[Key, Wish] = {}
@@ -46,7 +46,7 @@ class Directory:
         nodes = await self.nodes.resolve(connection, wishes)
         wishes = {}
         for one, key, current in said:
-            if key is not None:
+            if key in nodes:
                 for hw_id, facts in _accelerators(one, nodes[key]).items():
                     _wish(wishes, (one.sender.factory, hw_id), Wish(facts, current))
         accelerators = await self.accelerators.resolve(connection, wishes)
@@ -79,6 +79,8 @@ def _series(telemetry: Sequence[Telemetry], nodes: Mapping[Key, int]) -> dict[Se
     found: dict[Series, tuple[str, int | None]] = {}
     for one in telemetry:
         key = node_of(one)
+        if key is not None and key not in nodes:
+            continue
         owner = (one.sender.factory, None if key is None else nodes[key])
         found |= dict.fromkeys((series for series, _ in one.others), owner)
         found |= dict.fromkeys((point.series for point in one.distributions), owner)

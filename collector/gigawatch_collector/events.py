@@ -24,6 +24,8 @@ EVENT_NAME: Final = "event.name"
 """Where SDKs put the name before LogRecord had a field for it."""
 BODY_LIMIT: Final = 4096
 """Characters of an event's text that are kept."""
+SEVERITIES: Final = range(1, 25)
+"""What OTLP knows, from TRACE to FATAL4; 0 says nothing."""
 
 
 def decode_logs(request: ExportLogsServiceRequest, window: Window) -> Batch:
@@ -44,6 +46,8 @@ def decode_logs(request: ExportLogsServiceRequest, window: Window) -> Batch:
                 batch.reject(found)
             else:
                 telemetry.events.append(found)
+                if record.severity_number and found.severity_number is None:
+                    batch.nulled["out_of_range"] += 1
     return batch
 
 
@@ -64,11 +68,12 @@ def _happening(sender: Sender, record: LogRecord, window: Window) -> Happening |
     if said is None or not all(isinstance(word, str) and len(word) <= LENGTH_LIMIT for word in names):
         return "too_long"
     body = _text(plain(record.body))
+    severity = record.severity_number if record.severity_number in SEVERITIES else None
     return Happening(
-        event_id=uid or _derived(sender, name, hw_id or "", time, f"{body}\n{said}"),
+        event_id=uid or _derived(sender, name, hw_id or "", time, f"{body}\n{said}\n{severity}"),
         time=time // 1000,
         name=name,
-        severity_number=record.severity_number or None,
+        severity_number=severity,
         body=body,
         attributes=said,
         hw_id=hw_id or None,

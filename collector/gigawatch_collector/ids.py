@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import LiteralString
 
     from psycopg import AsyncConnection
@@ -36,6 +37,11 @@ class Kind:
             "SELECT factory_id, {name}, {id}, {facts} FROM unnest(%s::text[], %s::text[]) AS wanted (factory_id, {name})"
             " JOIN {table} USING (factory_id, {name})"
         ).format(**self._parts())
+
+    @property
+    def count(self) -> sql.Composed:
+        """How many a factory has."""
+        return sql.SQL("SELECT count(*) FROM {table} WHERE factory_id = %s").format(**self._parts())
 
     @property
     def upsert(self) -> sql.Composed:
@@ -81,11 +87,14 @@ class _Known:
 
 
 class Register:
-    """The things of one kind."""
+    """The things of one kind; each factory may have so many and no more."""
 
-    def __init__(self, kind: Kind) -> None:
-        self._lookup, self._upsert = kind.lookup, kind.upsert
+    def __init__(self, kind: Kind, limit: int) -> None:
+        self._lookup, self._count, self._upsert = kind.lookup, kind.count, kind.upsert
+        self._limit = limit
         self._known: dict[Key, _Known] = {}
+        self._counts: Counter[str] = Counter()
+        """By factory: the things that it has, as far as this process knows."""
 
     def get(self, key: Key) -> int | None:
         """The id of a thing, if it is remembered."""
@@ -93,7 +102,7 @@ class Register:
         return known and known.id
 
     async def resolve(self, connection: AsyncConnection, wishes: Mapping[Key, Wish]) -> dict[Key, int]:
-        """The ids of all that is wished for; what is new is made, what changed is written."""
+        """The ids of all that is wished for; what is new is made, up to the limit, and what changed is written."""
         if len(self._known) + len(wishes) > CACHE_LIMIT:
             self._known.clear()
         unknown = [key for key in wishes if key not in self._known]
@@ -101,12 +110,31 @@ class Register:
             cursor = await connection.execute(self._lookup, _turned(unknown))
             for factory, name, number, *facts in await cursor.fetchall():
                 self._known[factory, name] = _Known(number, tuple(facts))
-        changed = {key: facts for key, wish in wishes.items() if (facts := self._news(key, wish)) is not None}
+        new = [key for key in unknown if key not in self._known]
+        refused = await self._over_limit(connection, new) if new else set[Key]()
+        changed = {
+            key: facts
+            for key, wish in wishes.items()
+            if key not in refused and (facts := self._news(key, wish)) is not None
+        }
         if changed:
             cursor = await connection.execute(self._upsert, _turned([*key, *facts] for key, facts in changed.items()))
             for factory, name, number in await cursor.fetchall():
                 self._known[factory, name] = _Known(number, changed[factory, name])
-        return {key: self._known[key].id for key in wishes}
+            self._counts.update(factory for factory, name in new if (factory, name) not in refused)
+        return {key: self._known[key].id for key in wishes if key not in refused}
+
+    async def _over_limit(self, connection: AsyncConnection, new: Sequence[Key]) -> set[Key]:
+        """Which of the new things their factories may not have any more."""
+        found: set[Key] = set()
+        for factory in {factory for factory, _ in new}:
+            if factory not in self._counts:
+                row = await (await connection.execute(self._count, [factory])).fetchone()
+                assert row is not None  # count(*) has one row
+                self._counts[factory] = row[0]
+            mine = [key for key in new if key[0] == factory]
+            found.update(mine[max(0, self._limit - self._counts[factory]) :])
+        return found
 
     def _news(self, key: Key, wish: Wish) -> Facts | None:
         """The facts to write, or None; a fact that is not stated any more stays as it was."""

@@ -85,7 +85,7 @@ def live(telemetry: Telemetry, node: int | None, last_times: LastTimes) -> bool:
 
 
 def assemble(requests: Iterable[Request], ids: Ids, last_times: LastTimes) -> Load:
-    """The load of some requests; series without an id are rejected in their request."""
+    """The load of some requests; what has no id, for a limit of its factory, is rejected in its request."""
     load = Load()
     for request in requests:
         request.late_rejects.clear()  # a load may be assembled again, without the request that spoilt it
@@ -95,14 +95,28 @@ def assemble(requests: Iterable[Request], ids: Ids, last_times: LastTimes) -> Lo
 
 
 def _add(load: Load, request: Request, telemetry: Telemetry, ids: Ids, last_times: LastTimes) -> None:
-    factory, host = telemetry.sender.factory, telemetry.sender.host_name
-    load.events.extend((telemetry, event) for event in telemetry.events)
-    newest = telemetry.newest()
-    if newest is not None and host is not None:
-        node = ids.nodes[factory, host]
+    factory, key = telemetry.sender.factory, node_of(telemetry)
+    if key is not None and key not in ids.nodes:
+        request.late_rejects["node_limit"] += telemetry.points
+        return
+    for event in telemetry.events:
+        if event.hw_id is None or key is None or (factory, event.hw_id) in ids.accelerators:
+            load.events.append((telemetry, event))
+        else:
+            request.late_rejects["accelerator_limit"] += 1
+    accelerators: dict[Thing, Row] = {}
+    for (hw_id, time), row in telemetry.accelerators.items():
+        accelerator = ids.accelerators.get((factory, hw_id))
+        if accelerator is None:
+            request.late_rejects["accelerator_limit"] += row.points
+        else:
+            accelerators[accelerator, time] = row
+    newest = max((*(time for _, time in accelerators), *telemetry.nodes), default=None)
+    if newest is not None and key is not None:
+        node = ids.nodes[key]
         skew = (request.received - newest) / 1e6 if live(telemetry, node, last_times) else None
-        for (hw_id, time), row in telemetry.accelerators.items():
-            _put(load, ACCELERATOR, (ids.accelerators[factory, hw_id], time), [node], row)
+        for thing, row in accelerators.items():
+            _put(load, ACCELERATOR, thing, [node], row)
         for time, row in telemetry.nodes.items():
             _put(load, NODE, (node, time), [skew if time == newest else None], row)
         if newest not in telemetry.nodes and skew is not None:

@@ -44,7 +44,8 @@ class Meters:
         self.in_flight = self._gauge("in_flight_points", "Points decoded and not answered yet.", signal)
         self.nulled = self._counter("nulled_values", "Values stored as NULL.", ["reason"])
         self.mismatched = self._counter(
-            "mismatched_points", "Points with a name of the contract and another unit, kind or type: stored as other."
+            "mismatched_points",
+            "Points with a name of the contract and another unit, kind, type or attributes: stored as other.",
         )
         self.exemplars = self._counter("dropped_exemplars", "Exemplars, which are not stored.")
         self.staged = self._counter("merged_rows", "Rows that may have been there already and took the staging road.")

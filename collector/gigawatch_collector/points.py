@@ -96,8 +96,7 @@ class _Reader:
     def _numbers(self, kind: str, points: Iterable[metrics_pb2.NumberDataPoint]) -> None:
         known = CONTRACT.get(self._metric.name)
         if known is not None and (objection := self._objection(known, kind)):
-            self._batch.mismatched += _count(self._metric)
-            self._batch.note(f"{known.name} is stored beside the contract: {objection}")
+            self._mismatched(known, objection, _count(self._metric))
             known = None
         earliest, latest = self._window.earliest, self._window.latest
         for point in points:
@@ -131,6 +130,11 @@ class _Reader:
             return "the resource attribute host.name is missing"
         return None
 
+    def _mismatched(self, known: Known, objection: str, points: int = 1) -> None:
+        """Count points that have a name of the contract and are not what it says, and tell their sender."""
+        self._batch.mismatched += points
+        self._batch.note(f"{known.name} is stored beside the contract: {objection}")
+
     def _typed(self, known: Known, point: metrics_pb2.NumberDataPoint, value: Value) -> bool:
         """Put a point of the contract into its row; False when it names no thing or column, or has another type."""
         words: list[tuple[str, str]] = []
@@ -141,12 +145,13 @@ class _Reader:
                 hw_id = word
             else:
                 words.append((entry.key, word))
-        slot = known.slots.get(frozenset(words))
-        if slot is None or bool(hw_id) != (known.table == "accelerator") or len(hw_id) > LENGTH_LIMIT:
+        slot = known.place(words, hw_id)
+        if isinstance(slot, str):
+            self._mismatched(known, slot)
             return False
         if value is not None:
             if not fits(value, slot.type):
-                self._batch.mismatched += 1
+                self._mismatched(known, "it counts, and has no fraction")
                 return False
             value = stored(value, slot.type)
             if value is None:

@@ -72,7 +72,8 @@ def method_not_allowed(path: str, allowed: str) -> Refusal:
 
 def not_found(path: str) -> Refusal:
     """No such path."""
-    return Refusal("path", f"there is nothing at {path[:80]!r}: metrics go to /v1/metrics", http=404, code=NOT_FOUND)
+    message = f"there is nothing at {path[:80]!r}: metrics go to /v1/metrics, events to /v1/logs"
+    return Refusal("path", message, http=404, code=NOT_FOUND)
 
 
 def media_type(message: str) -> Refusal:

@@ -21,6 +21,8 @@ REASONS: Final = {
     "malformed": "a histogram's bucket counts do not fit its bounds",
     "no_event_name": "a log record without event_name is no event; plain logs are not stored",
     "series_limit": "the factory has as many series outside the contract as it may",
+    "node_limit": "the factory has as many nodes as it may (the collector's node_limit), and this one is new",
+    "accelerator_limit": "the factory has as many accelerators as it may (the collector's accelerator_limit)",
     "poison": "the database refuses a value of the request; the collector's log says which",
 }
 MESSAGE_LIMIT: Final = 1000

@@ -37,7 +37,7 @@ def sender(found: Resource) -> Sender:
     factory = _identifier(values, resource.FACTORY)
     if factory is None:
         raise Objection("factory", f"the resource attribute {resource.FACTORY} is missing")
-    simulated = _truth(values.get(resource.SIMULATED))
+    simulated = _truth(values, resource.SIMULATED)
     objection = resource.objection(factory, simulated=simulated)
     if objection is not None:
         raise Objection("factory", objection)
@@ -94,10 +94,14 @@ def _array(values: dict[str, AnyValue], key: str) -> list[str]:
     return found
 
 
-def _truth(value: AnyValue | None) -> bool:
+def _truth(values: dict[str, AnyValue], key: str) -> bool:
     """Whether the attribute says yes; text counts, as OTEL_RESOURCE_ATTRIBUTES knows nothing else."""
+    value = values.get(key)
     if value is None:
         return False
-    if value.WhichOneof("value") == "string_value":
-        return value.string_value.strip().lower() not in {"", "false", "0", "no"}
-    return value.bool_value or value.int_value != 0
+    if value.WhichOneof("value") == "bool_value":
+        return value.bool_value
+    word = value.string_value.strip().lower()
+    if word not in {"true", "false"}:
+        raise Objection("resource", f"the resource attribute {key} must be a boolean: true or false")
+    return word == "true"

@@ -29,6 +29,8 @@ class Settings:
     commit_timeout: float = setting(20.0, help="seconds after which a transaction counts as failed")
     drain_timeout: float = setting(10.0, help="seconds that requests in flight get at the end")
     series_limit: int = setting(100_000, help="series outside the contract that one factory may have")
+    node_limit: int = setting(20_000, help="nodes that one factory may have")
+    accelerator_limit: int = setting(200_000, help="accelerators that one factory may have")
     log_level: str = setting("info", help="debug, info, warning or error")
 
     def __post_init__(self) -> None:
@@ -39,6 +41,7 @@ class Settings:
         for key in ("accept_window", "body_limit", "body_timeout", "batch_points", "commit_timeout", "drain_timeout"):
             check(0 < getattr(self, key) < 1e12, key, getattr(self, key), "must be more than 0")
         check(self.budget >= self.body_limit, "budget", self.budget, f"holds at least one request: {self.body_limit}")
-        check(self.series_limit >= 0, "series_limit", self.series_limit, "must not be negative")
+        for key in ("series_limit", "node_limit", "accelerator_limit"):
+            check(getattr(self, key) >= 0, key, getattr(self, key), "must not be negative")
         levels = {"debug", "info", "warning", "error"}
         check(self.log_level in levels, "log_level", self.log_level, "is one of debug, info, warning, error")

@@ -29,17 +29,30 @@ ROOM_S: Final = 3600
 """Between two looks at the partitions: they are made a day ahead."""
 
 PARTITIONS: Final = "SELECT ensure_partitions(now() - %s * interval '1 second', now() + interval '1 day')"
-EVENTS: Final = """
+GIVEN_EVENTS: Final = """
+WITH new AS (
+  SELECT
+    event_id, '1970-01-01+00'::timestamptz + time * interval '1 microsecond' AS time, factory_id, node_id, accelerator_id,
+    name, severity_number, body, attributes::jsonb AS attributes, place
+  FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::int[], %s::int[], %s::text[], %s::int[], %s::text[], %s::text[])
+    WITH ORDINALITY
+    AS given (event_id, time, factory_id, node_id, accelerator_id, name, severity_number, body, attributes, place)
+)
+"""
+EVENTS: Final = f"""{GIVEN_EVENTS}
 INSERT INTO event
   (event_id, time, factory_id, node_id, accelerator_id, name, severity_number, body, attributes)
-SELECT
-  event_id, '1970-01-01+00'::timestamptz + time * interval '1 microsecond', factory_id, node_id, accelerator_id, name,
-  severity_number, body, attributes::jsonb
-FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::int[], %s::int[], %s::text[], %s::int[], %s::text[], %s::text[])
-  AS new (event_id, time, factory_id, node_id, accelerator_id, name, severity_number, body, attributes)
-ORDER BY event_id
-ON CONFLICT (event_id) DO NOTHING
-"""
+SELECT event_id, time, factory_id, node_id, accelerator_id, name, severity_number, body, attributes
+FROM new ORDER BY factory_id, event_id, place
+ON CONFLICT (factory_id, event_id) DO NOTHING
+"""  # noqa: S608 - both parts are constants
+# A statement of its own, after the first: it sees what that one stored, and what others did meanwhile.
+EQUAL_EVENTS: Final = f"""{GIVEN_EVENTS}
+SELECT count(*) FROM new JOIN event AS old USING (factory_id, event_id)
+WHERE (old.time, old.node_id, old.accelerator_id, old.name, old.severity_number, old.body, old.attributes)
+  IS NOT DISTINCT FROM
+  (new.time, new.node_id, new.accelerator_id, new.name, new.severity_number, new.body, new.attributes)
+"""  # noqa: S608 - as above
 DISTRIBUTIONS: Final = """
 WITH new AS (
   SELECT
@@ -155,8 +168,14 @@ class Store:
             accelerator = ids.accelerators.get((factory, event.hw_id)) if event.hw_id else None
             what = [event.name, event.severity_number, event.body, event.attributes]
             rows.append([event.event_id, event.time, factory, node, accelerator, *what])
-        cursor = await self.connection.execute(EVENTS, [list(column) for column in zip(*rows, strict=True)])
-        return Counts(cursor.rowcount, len(rows) - cursor.rowcount)
+        parameters = [list(column) for column in zip(*rows, strict=True)]
+        inserted = (await self.connection.execute(EVENTS, parameters)).rowcount
+        if inserted == len(rows):
+            return Counts(inserted)
+        row = await (await self.connection.execute(EQUAL_EVENTS, parameters)).fetchone()
+        assert row is not None  # count(*) has one row
+        (equal,) = row
+        return Counts(inserted, equal - inserted, len(rows) - equal)
 
     async def _freshness(self, load: Load) -> None:
         if load.newest:

@@ -6,10 +6,12 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gigawatch_collector.attributes import LENGTH_LIMIT
 from gigawatch_contract import metrics
+from gigawatch_contract.resource import HW_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from gigawatch_contract.metrics import ColumnType, Metric
 
@@ -36,6 +38,17 @@ class Known:
     kind: metrics.Kind
     table: metrics.Table
     slots: Mapping[frozenset[tuple[str, str]], Slot]
+
+    def place(self, words: Iterable[tuple[str, str]], hw_id: str) -> Slot | str:
+        """The slot of a point with these attributes beside hw.id, or why there is none."""
+        slot = self.slots.get(frozenset(words))
+        if slot is None:
+            return "its attributes are not those of the contract"
+        if bool(hw_id) != (self.table == "accelerator"):
+            return f"the attribute {HW_ID} {'belongs to accelerators' if hw_id else 'is missing'}"
+        if len(hw_id) > LENGTH_LIMIT:
+            return f"the attribute {HW_ID} is longer than {LENGTH_LIMIT} characters"
+        return slot
 
 
 def fits(value: float, kind: ColumnType) -> bool:

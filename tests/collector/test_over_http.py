@@ -72,7 +72,7 @@ def test_another_method_is_not_allowed(shared_collector: Collector, path: str, m
 def test_an_unknown_path_is_not_found(shared_collector: Collector) -> None:
     reply = ask(f"{shared_collector.http}/v1/traces", b"", {"content-type": PROTOBUF})
     assert reply.status == 404
-    assert "/v1/metrics" in status(reply).message
+    assert "metrics go to /v1/metrics, events to /v1/logs" in status(reply).message
 
 
 @pytest.mark.parametrize(
@@ -176,6 +176,13 @@ def test_an_error_message_is_bounded(shared_collector: Collector, gauge: Gauge) 
         ({"gigawatch.factory.id": "jaif"}, "simulated telemetry for the real factory 'jaif'"),
         ({"gigawatch.simulated": False}, "set gigawatch.simulated = true"),
         ({"gigawatch.factory.id": "No Such"}, "is not a factory id"),
+        ({"gigawatch.simulated": 1.0}, "attribute gigawatch.simulated must be a boolean"),
+        ({"gigawatch.simulated": 1}, "attribute gigawatch.simulated must be a boolean"),
+        ({"gigawatch.simulated": "yes"}, "attribute gigawatch.simulated must be a boolean"),
+        (
+            {"gigawatch.factory.id": "jaif", "gigawatch.simulated": 1.0},
+            "attribute gigawatch.simulated must be a boolean",
+        ),
         ({"host.name": "n" * 300}, "attribute host.name is longer than 255"),
     ],
 )

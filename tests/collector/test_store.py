@@ -274,13 +274,20 @@ def test_what_the_contract_does_not_know_becomes_a_series_of_its_own(each_databa
         ({"unit": "mW"}, "gauge"),
         ({"hw_id": None}, "gauge"),
         ({"extra": "x"}, "gauge"),
+        ({"hw.type": "cpu"}, "gauge"),
+        ({"hw_id": "G" * 256}, "gauge"),
         ({"name": "hw.energy", "unit": "J"}, "gauge"),
     ],
 )
 def test_what_does_not_fit_the_contract_goes_beside_it_unchanged(
     database: Database, gauge: Gauge, change: dict[str, Any], kind: str
 ) -> None:
-    store_all(database, gauge(7.0, **change))
+    export = gauge(7.0, **change)
+    batch = request_of(export).batch
+    assert batch.mismatched == 1
+    assert len(batch.details) == 1
+    assert batch.details[0].startswith(f"{change.get('name', 'hw.power')} is stored beside the contract: ")
+    store_all(database, export)
     assert rows_of(database, "SELECT count(*) FROM accelerator_sample") == [(0,)]
     rows = rows_of(database, "SELECT name, unit, kind, value FROM other_reading")
     assert rows == [(change.get("name", "hw.power"), change.get("unit", "W"), kind, 7.0)]
@@ -305,6 +312,167 @@ def test_a_factory_has_so_many_series_and_no_more(database: Database, gauge: Gau
             return [dict(request.late_rejects) for request in requests]
 
     assert asyncio.run(run()) == [{}, {}, {"series_limit": 1}, {}]
+
+
+def test_a_factory_has_so_many_nodes_and_no_more(database: Database, gauge: Gauge) -> None:
+    def export(host: str) -> ExportMetricsServiceRequest:
+        found = gauge(1.0, 2.0, hw_id=f"{host}/0", resource={"host.name": host})
+        found.resource_metrics.extend(
+            gauge(3.0, name="x", hw_id=None, resource={"host.name": host}).resource_metrics
+        )  # a series of the node
+        return found
+
+    async def run() -> list[tuple[Counts, dict[str, int]]]:
+        outcomes: list[tuple[Counts, dict[str, int]]] = []
+        for _ in range(2):  # another collector, or this one after a new start, counts what is there
+            async with opened(database, node_limit=2) as store:
+                for host in ("n0", "n1", "n2"):
+                    request = request_of(export(host))
+                    outcomes.append(((await store.store([request])).points, dict(request.late_rejects)))
+                other = request_of(gauge(1.0, hw_id="other", resource={"gigawatch.factory.id": "sim-other"}))
+                assert (await store.store([other])).points == Counts(1), "another factory has its own"
+        return outcomes
+
+    expected: tuple[Counts, dict[str, int]] = (Counts(), {"node_limit": 3})
+    assert asyncio.run(run()) == [(Counts(3), {}), (Counts(3), {}), expected] * 2
+    hosts = rows_of(database, "SELECT host_name FROM node WHERE factory_id = 'sim-test' ORDER BY 1")
+    assert hosts == [("n0",), ("n1",)]
+    assert rows_of(database, "SELECT count(*) FROM other_series") == [(2,)]
+
+
+def test_a_factory_has_so_many_accelerators_and_no_more(
+    database: Database, gauge: Gauge, attributes: Attributes
+) -> None:
+    now = time.time_ns()
+    resource = {"gigawatch.factory.id": "sim-test", "gigawatch.simulated": True, "host.name": "n1"}
+    body = logs(attributes, resource, *({"attributes": {"hw.id": f"GPU-{index}"}} for index in range(3)))
+
+    async def run() -> None:
+        async with opened(database, accelerator_limit=2) as store:
+            metrics = [request_of(gauge(1.0, hw_id=f"GPU-{index}", time_ns=now + index * 10**9)) for index in range(3)]
+            assert (await store.store(metrics)).points == Counts(2)
+            assert [dict(one.late_rejects) for one in metrics] == [{}, {}, {"accelerator_limit": 1}]
+            events = Request("logs", decode("logs", "protobuf", body, Window.around(now, 60)), now // 1000)
+            assert (await store.store([events])).records == Counts(2)
+            assert dict(events.late_rejects) == {"accelerator_limit": 1}
+
+    asyncio.run(run())
+    assert rows_of(database, "SELECT hw_id FROM accelerator ORDER BY 1") == [("GPU-0",), ("GPU-1",)]
+    # What was not stored makes no factory fresher.
+    newest = rows_of(
+        database,
+        "SELECT (extract(epoch FROM newest_time) * 1000000)::int8 <= %s FROM freshness",
+        now // 1000 + 1_000_000,
+    )
+    assert newest == [(True,)]
+
+
+def logs(attributes: Attributes, resource: dict[str, Any], *records: dict[str, Any]) -> bytes:
+    """An export of events, a microsecond apart; a record's attributes as a dict."""
+    now = time.time_ns()
+    given = [
+        {"time_unix_nano": now - index * 1000, "event_name": "an.event"}
+        | record
+        | {"attributes": attributes(record.get("attributes", {}))}
+        for index, record in enumerate(records)
+    ]
+    part = {"resource": {"attributes": attributes(resource)}, "scope_logs": [{"log_records": given}]}
+    arguments: dict[str, Any] = {"resource_logs": [part]}
+    return ExportLogsServiceRequest(**arguments).SerializeToString()
+
+
+def store_logs(database: Database, *bodies: bytes, together: bool = False) -> list[Counts]:
+    """What became of the records of some exports, each in a transaction, or all in one."""
+
+    async def run() -> list[Counts]:
+        async with opened(database) as store:
+            now = time.time_ns()
+            window = Window.around(now, 60)
+            requests = [Request("logs", decode("logs", "protobuf", body, window), now // 1000) for body in bodies]
+            assert not any(request.batch.rejected for request in requests)
+            batches = [requests] if together else [[request] for request in requests]
+            return [(await store.store(batch)).records for batch in batches]
+
+    return asyncio.run(run())
+
+
+def test_an_event_id_is_its_factorys_own(each_database: Database, attributes: Attributes) -> None:
+    now = time.time_ns()
+
+    def export(factory: str, body: str) -> bytes:
+        resource = {"gigawatch.factory.id": factory, "gigawatch.simulated": True, "host.name": "n1"}
+        said = {"log.record.uid": "an-id", "hw.id": "GPU-0"}
+        return logs(attributes, resource, {"time_unix_nano": now, "body": {"string_value": body}, "attributes": said})
+
+    one, other, changed = export("sim-one", "first"), export("sim-other", "theirs"), export("sim-one", "changed")
+    found = store_logs(each_database, one, other, one, changed)
+    assert found == [Counts(1), Counts(1), Counts(0, 1), Counts(0, 0, 1)]
+    rows = rows_of(each_database, "SELECT factory_id, event_id, body FROM event_reading ORDER BY 1")
+    assert rows == [("sim-one", "an-id", "first"), ("sim-other", "an-id", "theirs")]
+
+
+def test_of_events_with_one_id_in_one_transaction_the_first_stays(
+    each_database: Database, attributes: Attributes
+) -> None:
+    now = time.time_ns()
+    resource = {"gigawatch.factory.id": "sim-one", "gigawatch.simulated": True}
+    bodies = [
+        logs(
+            attributes,
+            resource,
+            {"time_unix_nano": now, "severity_number": severity, "attributes": {"log.record.uid": "an-id"}},
+        )
+        for severity in (17, 17, 9)
+    ]
+    assert store_logs(each_database, *bodies, together=True) == [Counts(1, 1, 1)]
+    assert rows_of(each_database, "SELECT severity_number FROM event") == [(17,)]
+
+
+LONG = "".join(chr(0x1F300 + index * 7 % 1500) for index in range(255))
+"""As many bytes as a name may have, which do not compress well."""
+
+
+def test_no_value_of_an_event_refuses_the_others(each_database: Database, attributes: Attributes) -> None:
+    resource = {
+        "gigawatch.factory.id": "sim-e",
+        "gigawatch.simulated": True,
+        "host.name": LONG,
+        "gigawatch.rack.id": "r\0",
+        "hw.vendor": "\0",
+    }
+    odd: list[dict[str, Any]] = [
+        *({"severity_number": number} for number in (-(2**31), -1, 0, 25, 32768, 2**31 - 1)),
+        *({"attributes": {"gigawatch.xid.code": code}} for code in (2**63 - 1, -(2**63), 1e308, 5e-324, "9" * 200)),
+        {"attributes": {"hw.id": LONG, "log.record.uid": LONG[::-1]}, "event_name": LONG},
+        {"attributes": {"hw.id": "\0", "log.record.uid": "\0", "\0": "\0"}, "event_name": "\0"},
+        {"attributes": {"nan": float("nan"), "infinite": float("-inf")}, "body": {"string_value": "\0"}},
+        {"body": {"bytes_value": b"\0"}},
+        {"observed_time_unix_nano": 2**64 - 1, "flags": 2**32 - 1},
+    ]
+    assert store_logs(each_database, logs(attributes, resource, *odd)) == [Counts(len(odd))]
+    rows = rows_of(each_database, "SELECT DISTINCT severity_number, xid_code FROM event_reading")
+    assert rows == [(None, None)]
+    now = time.time_ns()
+    batch = decode("logs", "protobuf", logs(attributes, resource, *odd), Window.around(now, 60))
+    assert batch.nulled == {"out_of_range": 5}, "0 says nothing and is not out of range"
+
+
+def test_no_value_of_a_point_refuses_the_others(each_database: Database, gauge: Gauge) -> None:
+    def of(*values: float, start: int = 0, **options: Any) -> ExportMetricsServiceRequest:
+        found = gauge(*values, **options)
+        for point in found.resource_metrics[0].scope_metrics[0].metrics[0].gauge.data_points:
+            point.start_time_unix_nano = start
+        return found
+
+    resource = {"host.name": LONG, "host.id": "\0", "hw.driver_version": "5\0"}
+    exports = [
+        of(3.5e38, -1e308, 1e-320, float("nan"), start=2**64 - 1, hw_id=LONG, resource=resource),
+        of(1e300, -(2.0**63), name="gigawatch.accelerator.memory.used", unit="By", hw_id="\0"),
+        of(1e308, 5e-324, float("inf"), start=1, name=LONG, unit=LONG, hw_id=None, **{"\0": "\0"}),
+        of(1.0, name="\0", unit="\0", hw_id="\0", start=2**64 - 1),
+    ]
+    assert sum(one.points.stored for one in store_all(each_database, *exports)) == 10
+    assert rows_of(each_database, "SELECT count(*) FROM accelerator_sample") >= [(4,)]
 
 
 def test_distributions_are_kept_whole(each_database: Database, gauge: Gauge) -> None:

@@ -98,7 +98,7 @@ CREATE TABLE node_sample (
 CREATE INDEX node_sample_time ON node_sample USING brin (time);
 
 CREATE TABLE event (
-  event_id text PRIMARY KEY,
+  event_id text NOT NULL,
   time timestamptz NOT NULL,
   received_at timestamptz NOT NULL DEFAULT now(),
   factory_id text NOT NULL REFERENCES factory,
@@ -107,7 +107,8 @@ CREATE TABLE event (
   name text NOT NULL,
   severity_number smallint,
   body text,
-  attributes jsonb NOT NULL DEFAULT '{}'
+  attributes jsonb NOT NULL DEFAULT '{}',
+  PRIMARY KEY (factory_id, event_id)
 );
 CREATE INDEX ON event (time);
 CREATE INDEX ON event (accelerator_id, time) WHERE accelerator_id IS NOT NULL;
