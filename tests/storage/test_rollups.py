@@ -282,7 +282,7 @@ def test_rollups_equal_numpy_on_the_raw_samples_with_late_ones_and_repeats(
     store(fleet, [s for s, f in zip(raw, fate, strict=True) if f == "twice"])
     maintain(fleet, END)
     late = [s for s, f in zip(raw, fate, strict=True) if f == "late"]
-    random.shuffle(late)  # pyright: ignore[reportArgumentType]
+    late = [late[index] for index in random.permutation(len(late))]
     store(fleet, late[::2])
     store(fleet, late[1::2])
     maintain(fleet, END)

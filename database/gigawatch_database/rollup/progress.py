@@ -49,8 +49,9 @@ def claim(connection: psycopg.Connection, until: dict[Level, datetime]) -> None:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [WRITERS])
         for level in made_of(SAMPLES):
             connection.execute(
-                "UPDATE storage_level SET claimed_until = greatest(claimed_until, %s) WHERE level = %s",
-                [until[level], level.table],
+                "UPDATE storage_level SET claimed_until = %(until)s "
+                "WHERE level = %(level)s AND (claimed_until IS NULL OR claimed_until < %(until)s)",
+                {"until": until[level], "level": level.table},
             )
 
 

@@ -28,14 +28,14 @@ def refresh(connection: psycopg.Connection, windows: Windows, now: datetime) -> 
     Raises:
         psycopg.errors.LockNotAvailable: a writer's transaction takes too long; nothing was computed.
     """
-    done = progress.watermarks(connection)
-    if not done:
-        return {}
     complete = {
         level: schedule.complete_until(level, source_until=None, now=now, delay=windows.delay)
         for level in made_of(SAMPLES)
     }
     progress.claim(connection, complete)
+    done = progress.watermarks(connection)
+    if not done:
+        return {}
     counts: dict[str, int] = {}
     for level in LEVELS:
         source_until = done[level.source] if level.source in BY_TABLE else None

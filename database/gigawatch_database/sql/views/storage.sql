@@ -1,5 +1,5 @@
--- What the writer of samples calls in the transaction that stores (or merges) them, with the accelerator and the time of
--- each row: rows of buckets that are computed already, or are being computed, are noted to be computed again. Returns
+-- What the writer of samples calls last in the transaction that stores (or merges) them, with the accelerator and the time
+-- of each row: rows of buckets that are computed already, or are being computed, are noted to be computed again. Returns
 -- how many buckets. Cheap when nothing is late. The lock is shared, held to the end of the transaction, and waited for
 -- by the scheduler before it computes: a row is seen by the computing, or noted here, never neither.
 CREATE OR REPLACE FUNCTION mark_late(accelerators int[], times timestamptz[]) RETURNS int
