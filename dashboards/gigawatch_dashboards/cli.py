@@ -34,9 +34,12 @@ class Settings:
     port: int = setting(8050, help="port to listen on; 0 takes any free one")
     export_interval: float = setting(15.0, help="seconds between two exports of a node: freshness is judged by it")
 
+    query_timeout: float = setting(10.0, help="seconds after which a query is given up, and the page says so")
+
     def __post_init__(self) -> None:
         settings.check(0 <= self.port <= 65535, "port", self.port, "a port is 0 to 65535")
-        settings.check(0 < self.export_interval <= 3600, "export_interval", self.export_interval, "1 to 3600 seconds")
+        settings.check(0 < self.export_interval <= 3600, "export_interval", self.export_interval, "up to 3600 seconds")
+        settings.check(0 < self.query_timeout <= 600, "query_timeout", self.query_timeout, "up to 600 seconds")
         settings.check(
             is_loopback(self.host),
             "host",
@@ -84,7 +87,9 @@ def serve(found: Settings) -> None:
         from gigawatch_dashboards.server import Server  # noqa: PLC0415 - as above
         from gigawatch_dashboards.surroundings import Site  # noqa: PLC0415 - as above
 
-        site = Site(Store(dsn), timedelta(seconds=found.export_interval))
+        site = Site(
+            Store(dsn, timeout=timedelta(seconds=found.query_timeout)), timedelta(seconds=found.export_interval)
+        )
         listener = listen(found.host, found.port)
         port = listener.getsockname()[1]
         address = f"[{found.host}]" if ":" in found.host else found.host

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from gigawatch_dashboards.charts import Chart
     from gigawatch_dashboards.condition import Problem
-    from gigawatch_dashboards.factory import PublicFacts
-    from gigawatch_dashboards.queries import registry
     from gigawatch_dashboards.queries.factory import Happened, OpenAlert
 
 Children = list[Any]
@@ -170,71 +168,4 @@ def alert_list(found: Sequence[OpenAlert], now: datetime) -> Component:
             for alerts in rules.values()
         ],
         className="list",
-    )
-
-
-def source(fact: registry.Fact, *, brief: bool) -> Component:
-    """Who says so. A link leads to it in another tab; nothing of it is fetched before it is clicked."""
-    links = [
-        html.A(
-            words.domain(address) if brief else address,
-            href=address,
-            target="_blank",
-            rel="noopener noreferrer nofollow",
-        )
-        for address in (fact.source, fact.cites)
-        if address and words.is_address(address)
-    ]
-    told = fact.source if fact.source and not words.is_address(fact.source) and not brief else None
-    pieces: Children = [" · " + ", ".join(filter(None, (words.READ.get(fact.read, fact.read), fact.said, told)))]
-    for found in links[:1] if brief else links:
-        pieces += [", ", found]
-    return html.Span(pieces, className="source", title=words.provenance(fact))
-
-
-def public_facts(found: PublicFacts, *, brief: bool = False) -> Children:
-    """What is publicly known of a factory, each fact with its source and date."""
-    return [
-        html.P([words.selected(found.factory), source(found.factory, brief=brief)], className="lead"),
-        html.Ul([_system(system, found, brief=brief) for system in found.systems], className="systems"),
-    ]
-
-
-def _system(system: registry.System, found: PublicFacts, *, brief: bool) -> Component:
-    """A machine: what it is, how far it is on the ladder, and every count of accelerators that somebody stated."""
-    counts = [
-        html.Li(
-            [
-                html.Span(words.capacity(one), className="number" if one.accelerators is not None else "undisclosed"),
-                f" {one.stage}",
-                source(one, brief=brief),
-            ]
-        )
-        for one in found.capacities
-        if one.system == system.system
-    ]
-    model = system.accelerator or f"accelerator model {words.NOT_DISCLOSED}"
-    return html.Li(
-        [
-            html.Div([html.Strong(system.system), html.Span(words.status(system), className="stage")]),
-            _ladder(system.status),
-            html.Div(" · ".join(filter(None, (model, system.vendor))), className="note"),
-            html.Ul(
-                counts or [html.Li(f"accelerators {words.NOT_DISCLOSED}", className="undisclosed")],
-                className="counts",
-            ),
-        ]
-    )
-
-
-def _ladder(status: str) -> Component:
-    """How far a machine is between announced and operational; the words beside it say the same."""
-    rung = words.rung(status)
-    return html.Div(
-        [
-            html.Span(className="rung done" if number < rung else "rung", title=stage)
-            for number, stage in enumerate(words.STAGES)
-        ],
-        className="ladder",
-        **aria(hidden="true"),
     )

@@ -165,8 +165,10 @@ def name(host_name: str, accelerator_index: int | None, hw_id: str) -> str:
 def problems(condition: Condition, fresh: Freshness) -> list[Problem]:
     """All that is wrong, the gravest first. What is alike in one rack is one problem: a rack is one thing to walk to.
 
-    When telemetry has stopped, that is the one thing known to be wrong: all else is unknown.
+    When telemetry has stopped, that is the one thing known to be wrong; when there is none, nothing is known.
     """
+    if fresh.state == "none":
+        return []
     if fresh.state == "stalled":
         return [Problem("stalled", "critical", (), fresh.newest)]
     found: list[Problem] = []

@@ -122,6 +122,13 @@ def read_freshness(connection: Connection, factory_id: str, moment: Moment, inte
     return freshness(sender and sender.newest_time, sender and sender.received_at, moment.time, interval)
 
 
+def series_of(connection: Connection, factory_id: str, view: View, now: datetime, interval: timedelta) -> Series:
+    """What the charts of a view show, without the rest of the page."""
+    moment = Moment.of(view, now)
+    fresh = read_freshness(connection, factory_id, moment, interval)
+    return read_series(connection, factory_id, moment.spans(RANGES[view.range], fresh.newest, interval), interval)
+
+
 def read_series(connection: Connection, factory_id: str, spans: Spans, interval: timedelta) -> Series:
     """A factory over the spans of a chart."""
     return series(

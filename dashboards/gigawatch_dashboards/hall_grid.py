@@ -72,11 +72,12 @@ def _cell(cell: Cell) -> Component:
 
 def _legend(condition: Condition, colour: str) -> Component:
     states = {**condition.states, "silent": condition.missing}
+    shown = ORDER if colour == "status" else ORDER[1:]  # a colour of the scale is "OK"
     present = [
         html.Span(
             [html.Span(className=f"cell {state}"), f"{words.STATES[state]} {count(states[state])}"], className="key"
         )
-        for state in ORDER
+        for state in shown
         if states.get(state)
     ]
     if colour == "status":
@@ -85,4 +86,4 @@ def _legend(condition: Condition, colour: str) -> Component:
     ramp = html.Span(
         [quantity(low, UNITS[colour]), html.Span(className="ramp"), quantity(high, UNITS[colour])], className="key"
     )
-    return html.Div([ramp, *present[1:]], className="legend")
+    return html.Div([ramp, *present], className="legend")

@@ -59,7 +59,7 @@ def all_public_facts(connection: Connection) -> list[PublicFacts]:
 def read(connection: Connection, now: datetime, interval: timedelta, grade: Grade) -> NetworkState:
     """The state of all factories now."""
     moment = Moment.of(View(), now)
-    inventories = fleet.inventories(connection, now)
+    inventories = fleet.inventories(connection, now, moment.recent)
     readings = fleet.readings(connection, moment.recent)
     alerts = queries.open_alerts(connection, None, now)
     senders = {sender.factory_id: sender for sender in fleet.senders(connection)}

@@ -15,6 +15,7 @@ from dash import MATCH, Input, Output, State, dcc, html
 from plotly.io.json import to_json_plotly
 
 from gigawatch_contract.errors import Unavailable
+from gigawatch_dashboards.store import TooSlow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,9 +36,10 @@ def dom_id(name: str, of: str) -> str:
     return f'{{"of":"{of}","part":"{name}"}}'
 
 
-def stores(parts: Mapping[str, Any], of: str, version: str) -> list[Component]:
-    """What a page must hold to be kept up to date: what it shows, and of which version of the data."""
+def stores(parts: Mapping[str, Any], of: str, version: str, *, live: bool) -> list[Component]:
+    """What a page must hold to be kept up to date: what it shows, of which version of the data, and whether of now."""
     drawn: dict[str, Any] = {"data-of": of, "data-version": version}  # for assets/live.js, which cannot read a store
+    drawn |= {"data-live": ""} if live else {}
     return [
         dcc.Store(id=identity("version", of), data=version),
         dcc.Store(id=identity("shown", of), data=digests(parts)),
@@ -62,7 +64,12 @@ def keep(app: Dash, names: Sequence[str], read: Callable[[str, str], Parts | Non
         prevent_initial_call=True,
     )
     def update(_: str, search: str, own: dict[str, str], shown: dict[str, str]) -> list[Any]:
-        values, now = changed(or_leave(lambda: read(own["of"], search)), shown)
+        try:
+            values, now = changed(or_leave(lambda: read(own["of"], search)), shown)
+        except TooSlow as error:
+            dash.set_props("connection", {"children": f"Not updated: {error}. Choose a shorter time range."})
+            return [dash.no_update] * (len(names) + 1)
+        dash.set_props("connection", {"children": ""})
         return [*values, now]
 
 
@@ -70,6 +77,8 @@ def or_leave(read: Callable[[], Parts | None]) -> Parts:
     """What is read; where there is nothing, or the database is away, the page is left as it is (and says so itself)."""
     try:
         found = read()
+    except TooSlow:
+        raise
     except Unavailable:
         found = None
     if found is None:

@@ -10,9 +10,8 @@ from gigawatch_contract.errors import Unavailable
 from gigawatch_contract.resource import FACTORY_ID
 from gigawatch_dashboards import export, factory
 from gigawatch_dashboards.charts import BY_KEY
-from gigawatch_dashboards.moment import Moment
 from gigawatch_dashboards.version import page_of, version
-from gigawatch_dashboards.view import RANGES, View
+from gigawatch_dashboards.view import View
 from gigawatch_database.grade import TITLES
 
 if TYPE_CHECKING:
@@ -60,12 +59,9 @@ def register(server: Flask, site: Site) -> None:
         if chart is None or not FACTORY_ID.fullmatch(factory_id):
             abort(404)
         view, now = View.of(request.args), site.now()
-        moment = Moment.of(view, now)
         try:
             with site.store.snapshot() as connection:
-                fresh = factory.read_freshness(connection, factory_id, moment, site.interval)
-                spans = moment.spans(RANGES[view.range], fresh.newest, site.interval)
-                series = factory.read_series(connection, factory_id, spans, site.interval)
+                series = factory.series_of(connection, factory_id, view, now, site.interval)
                 grade = TITLES[site.store.grade(connection)]
         except Unavailable as error:
             return Response(f"{error}\n", status=503, mimetype="text/plain")

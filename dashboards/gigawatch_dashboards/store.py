@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -13,16 +14,21 @@ from gigawatch_database.grade import Grade, detect
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from datetime import timedelta
 
-STATEMENT_TIMEOUT_S: Final = 10
+LOG: Final = logging.getLogger(__name__)
 WAIT_S: Final = 3
 """How long a page waits for a free connection before it says that the database does not answer."""
+
+
+class TooSlow(Unavailable):
+    """The database answers, and this answer would take too long."""
 
 
 class Store:
     """Connections for pages. `open` is for the process that serves: a pool does not survive a fork."""
 
-    def __init__(self, dsn: str, *, size: int = 8) -> None:
+    def __init__(self, dsn: str, *, timeout: timedelta, size: int = 8) -> None:
         self._pool = ConnectionPool(
             dsn,
             min_size=1,
@@ -30,11 +36,12 @@ class Store:
             timeout=WAIT_S,
             reconnect_timeout=2 * WAIT_S,  # then the next page asks anew: the waits between tries double without end
             open=False,
-            configure=_configure,
+            configure=self._configure,
             check=ConnectionPool.check_connection,
             kwargs={"application_name": "gigawatch dashboards", "connect_timeout": WAIT_S},
             name="dashboards",
         )
+        self._timeout = timeout
         self._grade: Grade | None = None
 
     def open(self) -> None:
@@ -50,7 +57,8 @@ class Store:
         """A connection on which everything read is of one moment.
 
         Raises:
-            Unavailable: the database does not answer, or not in time.
+            Unavailable: the database does not answer.
+        TooSlow: it does not answer in time.
         """
         try:
             with self._pool.connection() as connection, connection.transaction():
@@ -58,9 +66,12 @@ class Store:
         except PoolTimeout as error:
             raise Unavailable(f"the database gave no connection within {WAIT_S} s") from error
         except psycopg.errors.QueryCanceled as error:
-            raise Unavailable(f"the database did not answer within {STATEMENT_TIMEOUT_S} s") from error
+            raise TooSlow(f"the database did not answer within {self._timeout.total_seconds():g} s") from error
         except psycopg.OperationalError as error:
             raise Unavailable("the connection to the database was lost") from error
+        except psycopg.Error as error:
+            LOG.exception("a query failed")
+            raise Unavailable("the database answered with an error, which is in the log of the pages") from error
 
     def grade(self, connection: psycopg.Connection) -> Grade:
         """The grade of the database: it does not change while a service runs."""
@@ -68,11 +79,11 @@ class Store:
             self._grade = detect(connection)
         return self._grade
 
-
-def _configure(connection: psycopg.Connection) -> None:
-    connection.execute("SELECT set_config('statement_timeout', %s, false)", [f"{STATEMENT_TIMEOUT_S}s"])
-    connection.execute("SET timezone = 'UTC'")
-    connection.execute("SET jit = off")  # compiling costs more than these queries take
-    connection.commit()
-    connection.read_only = True
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    def _configure(self, connection: psycopg.Connection) -> None:
+        timeout = f"{self._timeout.total_seconds() * 1000:.0f}ms"
+        connection.execute("SELECT set_config('statement_timeout', %s, false)", [timeout])
+        connection.execute("SET timezone = 'UTC'")
+        connection.execute("SET jit = off")  # compiling costs more than these queries take
+        connection.commit()
+        connection.read_only = True
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ

@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A span of time that a page can show: its key in the address, in words, and how wide one point of a chart is."""
+    """A span of time that a page can show: its key in the address, and how wide one point of a chart is."""
 
     key: str
-    words: str
     span: timedelta
     width: timedelta
     """At the least: a point is never narrower than two export intervals."""
@@ -25,10 +24,10 @@ class Range:
 RANGES: Final = {
     found.key: found
     for found in (
-        Range("15m", "15 minutes", timedelta(minutes=15), timedelta(seconds=10)),
-        Range("1h", "hour", timedelta(hours=1), timedelta(seconds=30)),
-        Range("6h", "6 hours", timedelta(hours=6), timedelta(minutes=2)),
-        Range("24h", "24 hours", timedelta(hours=24), timedelta(minutes=5)),
+        Range("15m", timedelta(minutes=15), timedelta(seconds=10)),
+        Range("1h", timedelta(hours=1), timedelta(seconds=30)),
+        Range("6h", timedelta(hours=6), timedelta(minutes=2)),
+        Range("24h", timedelta(hours=24), timedelta(minutes=5)),
     )
 }
 COLOURS: Final = {

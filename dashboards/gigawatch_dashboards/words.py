@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from gigawatch_contract.events import LOST, RECOVERED, SEVERITY_NUMBER, UNRESPONSIVE, XID
 from gigawatch_dashboards.condition import name
@@ -20,20 +19,13 @@ if TYPE_CHECKING:
     from gigawatch_dashboards.freshness import Freshness
     from gigawatch_dashboards.network import LiveFactory
     from gigawatch_dashboards.queries.factory import Happened, OpenAlert
-    from gigawatch_dashboards.queries.registry import Capacity, Fact, Factory, System
     from gigawatch_dashboards.series import Series
 
 SIMULATED: Final = "Simulated data. This factory is fictional; no machine stands behind these readings."
 PLAIN: Final = (
     "This database is plain PostgreSQL without TimescaleDB: made for trying Gigawatch, not for a factory's history."
 )
-PUBLIC: Final = (
-    "By country, ranking nobody. Every fact has its source and its date; what is not disclosed says so. The bars go from "
-    "announced over contracted, delivered and accepted to operational."
-)
 NO_TELEMETRY: Final = "No telemetry connected"
-NOT_DISCLOSED: Final = "not disclosed"
-STAGES: Final = ("announced", "contracted", "delivered", "accepted", "operational")
 STATES: Final[dict[str | None, str]] = {
     "ok": "OK",
     "degraded": "degraded",
@@ -43,20 +35,6 @@ STATES: Final[dict[str | None, str]] = {
     "silent": "not reporting",
     None: "no state given",
 }
-READ: Final = {
-    "primary": "primary source",
-    "secondary": "secondary source",
-    "second-hand": "second-hand",
-    "none": "looked for, not found",
-}
-COUNTRIES: Final = {
-    "AT": "Austria", "BE": "Belgium", "BG": "Bulgaria", "CY": "Cyprus", "CZ": "Czechia", "DE": "Germany",
-    "DK": "Denmark", "EE": "Estonia", "ES": "Spain", "FI": "Finland", "FR": "France", "GR": "Greece", "HR": "Croatia",
-    "HU": "Hungary", "IE": "Ireland", "IT": "Italy", "LT": "Lithuania", "LU": "Luxembourg", "LV": "Latvia",
-    "MT": "Malta", "NL": "Netherlands", "PL": "Poland", "PT": "Portugal", "RO": "Romania", "SE": "Sweden",
-    "SI": "Slovenia", "SK": "Slovakia",
-}  # fmt: skip
-_ABOUT: Final = {"about": "about ", "more_than": "more than ", "up_to": "up to "}
 
 
 def title(factory_id: str) -> str:
@@ -85,8 +63,8 @@ def verdict(condition: Condition, found: Freshness, problems: Sequence[Problem],
     """The one sentence at the top: is anything wrong, and can one know."""
     if found.state == "none":
         return NO_TELEMETRY if live else "Nothing is known of this moment: no telemetry around it"
-    if found.state == "stalled" and live:
-        return "Unknown: telemetry has stopped"
+    if found.state == "stalled":
+        return "Unknown: telemetry has stopped" if live else "Unknown: telemetry had stopped at this moment"
     if not problems:
         if condition.expected is None:
             return "Nothing wrong is seen; what should be there is not known, as there is no inventory"
@@ -215,9 +193,7 @@ def live_verdict(found: LiveFactory) -> tuple[str, str]:
     reading, expected = found.reading, found.expected
     if reading is None:
         return "unknown", "No accelerator has reported within the last minute"
-    silent = max(0, expected.nodes - reading.nodes) if expected else 0
-    heard = reading.answering + reading.lost + reading.unresponsive
-    missing = max(0, expected.accelerators - heard) if expected else 0
+    silent, missing = (expected.silent, expected.missing) if expected else (0, 0)
     grave = [
         f"{count(number)} {word}"
         for number, word in (
@@ -285,22 +261,6 @@ def alert(found: OpenAlert, now: datetime) -> str:
     return _join(found.summary or "", since, unknown)
 
 
-def selected(found: Factory) -> str:
-    """Where a factory is, who hosts it, and when it was selected."""
-    where = f"{found.city}, {country(found.country)}. Host: {found.host}."
-    return f"{where} Selected on {found.selection_date:%Y-%m-%d} in round {found.selection_round}."
-
-
-def status(found: System) -> str:
-    """Where a system stands, as of when."""
-    return f"{found.status}, {found.said}" if found.said else f"{found.status}, date not given"
-
-
-def country(code: str) -> str:
-    """A country's name by its code."""
-    return COUNTRIES.get(code, code)
-
-
 def chart(found: Chart, series: Series) -> str:
     """What a chart shows: the mean of its first line, its highest and lowest with their times, and what is missing."""
     if found.key == "coverage":
@@ -346,48 +306,6 @@ def coverage(series: Series) -> str:
         f"{head} {plural(len(gaps), 'gap')} without any sample, the longest {duration(longest.until - longest.since)} "
         f"from {longest.since:%H:%M:%S}{SPACE}UTC."
     )
-
-
-def capacity(found: Capacity) -> str:
-    """A count of accelerators as it was said: "more than 2,100 accelerators", "accelerators not disclosed"."""
-    if found.accelerators is None:
-        return f"accelerators {NOT_DISCLOSED}:"
-    if found.accelerators_max is not None:
-        return f"{count(found.accelerators)} to {count(found.accelerators_max)} accelerators"
-    return f"{_ABOUT.get(found.qualifier, '')}{count(found.accelerators)} accelerators"
-
-
-def undisclosed(systems: Sequence[System], capacities: Sequence[Capacity]) -> int:
-    """Of how many systems nobody has said how many accelerators they have: a headline of its own."""
-    told = {(found.factory_id, found.system) for found in capacities if found.accelerators is not None}
-    return sum((system.factory_id, system.system) not in told for system in systems)
-
-
-def provenance(fact: Fact) -> str:
-    """Who says so, how it was read, and as of when, in full."""
-    parts = [
-        READ.get(fact.read, fact.read),
-        f"as of {fact.said}" if fact.said else "date not given",
-        f"source: {fact.source}" if fact.source else "",
-        f"citing {fact.cites}" if fact.cites and fact.cites != fact.source else "",
-    ]
-    return "; ".join(filter(None, parts))
-
-
-def domain(address: str) -> str:
-    """The host of an address, as a short name for it."""
-    return (urlsplit(address).hostname or address).removeprefix("www.")
-
-
-def rung(status: str) -> int:
-    """How many stages of the ladder a system has reached."""
-    reached = {"selected": 1, "tender": 1, "installing": 2, "retired": 0}
-    return reached[status] if status in reached else STAGES.index(status) + 1 if status in STAGES else 0
-
-
-def is_address(source: str) -> bool:
-    """Whether a source is a web address that may be linked."""
-    return source.startswith(("https://", "http://"))
 
 
 def sentence(text: str) -> str:

@@ -111,6 +111,17 @@ def test_when_telemetry_has_stopped_nothing_else_is_claimed() -> None:
     )
 
 
+def test_a_past_moment_without_telemetry_is_unknown_and_never_blank() -> None:
+    stopped = freshness(ago(0.9), None, NOW, INTERVAL)
+    condition = Condition(nodes([node("a", 1)], [accelerator("a", 0)], [], [], NOW))
+    told = words.verdict(condition, stopped, problems(condition, stopped), live=False)
+    assert told == "Unknown: telemetry had stopped at this moment"
+    nothing = freshness(None, None, NOW, INTERVAL)
+    silent = Condition(nodes([node("a", 1)], [], [], [], NOW))
+    assert kinds(silent, nothing) == []
+    assert words.verdict(silent, nothing, [], live=False).startswith("Nothing is known of this moment")
+
+
 def test_without_an_inventory_nothing_is_called_missing_and_the_page_says_why() -> None:
     condition = Condition(nodes([], [accelerator("a", 0)], [], [Seen("b", None, ago(7))], NOW))
     assert (condition.expected, condition.missing, condition.unlisted) == (None, 0, [])

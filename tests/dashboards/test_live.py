@@ -128,3 +128,28 @@ def test_a_server_that_stops_is_said_by_the_page_that_is_left(database: Database
             page.locator("h1").wait_for()
         expect(page.locator("#connection")).to_contain_text("Gigawatch does not answer since", timeout=30_000)
         visit.faults.clear()  # requests to the second site, and those that nobody answered
+
+
+def test_a_range_that_takes_too_long_is_said_and_what_stands_is_not_passed_off_as_it(
+    database: Database, open_browser: Any
+) -> None:
+    start = now()
+    fleet = Fleet(start, racks=1, nodes=1, accelerators=2)
+    with database.connect() as connection:
+        register(connection, fleet)
+        fill(connection, fleet, start - timedelta(minutes=1), start)
+        with (
+            serving(database.dsn, "--export-interval", "600", "--query-timeout", "1") as site,
+            open_browser(site) as visit,
+        ):
+            page = visit.go(PAGE)
+            with connection.transaction():
+                connection.execute("LOCK accelerator_sample IN ACCESS EXCLUSIVE MODE")
+                page.get_by_text("24 h", exact=True).click()
+                expect(page.locator("#connection")).to_contain_text(
+                    "Not updated: the database did not answer within 1 s"
+                )
+                page.reload()
+                expect(page.locator("h1")).to_have_text("This takes too long")
+            visit.go(PAGE + "?range=24h")
+            expect(page.locator("h1")).to_have_text("Aurora")

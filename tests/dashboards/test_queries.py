@@ -216,10 +216,24 @@ def test_the_network_counts_as_the_factory_does(written: Any, connection: psycop
     rows = newest(written.rows, window).values()
     answering = [row for row in rows if row["status_ok"]]
     assert (reading.answering, reading.lost, reading.unresponsive) == (len(answering), 1, 1)
-    assert reading.nodes == len({row["node_id"] for row in rows})
     assert reading.power == pytest.approx(fsum(row["power"] for row in answering), rel=1e-6)
     assert reading.throttling == written.fleet.accelerators
-    assert fleet.inventories(connection, now)[ID] == fleet.Inventory(ID, 6, 24)
+    assert fleet.inventories(connection, now, window)[ID] == fleet.Inventory(ID, 24, missing=5, silent=1)
+
+
+def test_a_surplus_on_one_node_hides_no_missing_accelerator_from_the_network(database: Database) -> None:
+    now = datetime.fromisoformat("2026-11-23T12:00:00Z")
+    with database.connect() as connection:
+        connection.execute("SELECT ensure_partitions(%s, %s)", [now - timedelta(days=1), now + timedelta(days=1)])
+        one = Fleet(now, racks=1, nodes=2, accelerators=2)
+        register(connection, one)
+        connection.execute("UPDATE inventory_node SET accelerators = 1 WHERE host_name = 'r01n01'")
+        rows = [
+            row for row in one.rows(now - timedelta(minutes=1), now) if row["accelerator_id"] != one.ids["GPU-r01n02-1"]
+        ]
+        store(connection, one, rows)
+        found = fleet.inventories(connection, now, Moment(now, live=False).recent)[ID]
+    assert found == fleet.Inventory(ID, 3, missing=1, silent=0)
 
 
 def test_public_facts_have_their_sources_and_none_is_not_disclosed(connection: psycopg.Connection) -> None:

@@ -22,7 +22,7 @@
       if (lost) show("connection", { children: "" });
       lost = null;
       const drawn = document.getElementById("drawn");
-      if (answer.version && drawn && drawn.dataset.of === answer.of && !here.searchParams.has("at")) {
+      if (answer.version && drawn && drawn.dataset.of === answer.of && "live" in drawn.dataset) {
         if ((asked.get(drawn) || drawn.dataset.version) !== answer.version) {
           asked.set(drawn, answer.version);
           show({ part: "version", of: answer.of }, { data: answer.version });

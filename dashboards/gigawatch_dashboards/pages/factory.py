@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import dash
 import dash_mantine_components as dmc
-from dash import ALL, MATCH, ClientsideFunction, Input, Output, State, get_relative_path, html
+from dash import ALL, MATCH, ClientsideFunction, Input, Output, State, html
 
 from gigawatch_contract import links
 from gigawatch_contract.resource import FACTORY_ID
 from gigawatch_dashboards import components, factory, words
 from gigawatch_dashboards.charts import CHARTS
-from gigawatch_dashboards.components import Children, aria, card, link, mark, tile
-from gigawatch_dashboards.figures import figure
-from gigawatch_dashboards.hall_grid import grid, node_table
+from gigawatch_dashboards.components import Children, aria, card, link, mark
 from gigawatch_dashboards.pages import frame
+from gigawatch_dashboards.pages.factory_parts import PARTS, parts
 from gigawatch_dashboards.parts import Parts, identity, keep, or_leave, stores
+from gigawatch_dashboards.public import public_facts
+from gigawatch_dashboards.store import TooSlow
 from gigawatch_dashboards.tables import chart_rows
-from gigawatch_dashboards.units import count, quantity, share
 from gigawatch_dashboards.version import version
 from gigawatch_dashboards.view import COLOURS, RANGES, View
 
@@ -28,20 +28,6 @@ if TYPE_CHECKING:
 
     from gigawatch_dashboards.factory import FactoryState, Telemetry
     from gigawatch_dashboards.surroundings import Site
-
-PARTS = (
-    "verdict.children",
-    "tiles.children",
-    "moment.children",
-    "problems.children",
-    "alerts.children",
-    "events.children",
-    "hall.children",
-    "nodes.children",
-    *(f"{chart.key}-figure.figure" for chart in CHARTS),
-    *(f"{chart.key}-words.children" for chart in CHARTS),
-    *(f"{chart.key}-csv.href" for chart in CHARTS),
-)
 
 
 def register(app: Dash, site: Site) -> None:
@@ -86,11 +72,17 @@ def register(app: Dash, site: Site) -> None:
             raise dash.exceptions.PreventUpdate
 
         def rows() -> Parts | None:
-            found = state(own["of"], View.of_search(search))
-            series = found[0].telemetry.series if found and found[0].telemetry else None
-            return None if series is None else {chart.key: chart_rows(chart, series) for chart in CHARTS}
+            if not FACTORY_ID.fullmatch(own["of"]):
+                return None
+            with site.store.snapshot() as connection:
+                view = View.of_search(search)
+                series = factory.series_of(connection, own["of"], view, site.now(), site.interval)
+            return {chart.key: chart_rows(chart, series) for chart in CHARTS}
 
-        found = or_leave(rows)
+        try:
+            found = or_leave(rows)
+        except TooSlow:  # the page says so for its charts
+            raise dash.exceptions.PreventUpdate from None
         keys = [output["id"]["table"] for output in dash.ctx.outputs_list]
         return [components.table(*found[key]) if number % 2 else None for key, number in zip(keys, clicks, strict=True)]
 
@@ -123,38 +115,11 @@ def page(state: FactoryState, drawn: str) -> Component:
             html.Div([*_heading(state), _clock(state, shown) if shown else None], className="heading"),
             *(_observed(state, state.telemetry, shown) if state.telemetry else [_unobserved()]),
             *_public(state),
-            *stores(shown, state.factory_id, drawn),
+            *stores(shown, state.factory_id, drawn, live=state.moment.live),
         ],
         grade=state.grade,
         simulated=state.simulated,
     )
-
-
-def parts(state: FactoryState, telemetry: Telemetry) -> Parts:
-    """What the page shows of telemetry, by part."""
-    now, view, condition = state.moment.time, state.view, telemetry.condition
-    export = f"/export/factory/{state.factory_id}/"
-    events = telemetry.events
-    hrefs = [links.factory(state.factory_id, at=f"{one.time:%Y-%m-%dT%H:%M:%SZ}", event=one.event_id) for one in events]
-    values: Children = [
-        _verdict(state, telemetry),
-        _tiles(telemetry),
-        _moment(state),
-        components.problem_list(telemetry.problems, now, view.node)
-        if telemetry.problems
-        else _nothing("Nothing that telemetry can see."),
-        components.alert_list(telemetry.alerts, now) if telemetry.alerts else _nothing("No alert is open."),
-        components.event_list(events, now, view.event, hrefs) if events else _nothing("No event in this window."),
-        grid(condition, view.colour, view.node),
-        node_table(condition),
-        *(figure(chart, telemetry.series, events) for chart in CHARTS),
-        *(words.chart(chart, telemetry.series) for chart in CHARTS),
-        *(
-            get_relative_path(f"{export}{chart.key}.csv{view.search(colour=View.colour, node=None, event=None)}")
-            for chart in CHARTS
-        ),
-    ]
-    return dict(zip(PARTS, values, strict=True))
 
 
 def _heading(state: FactoryState) -> Children:
@@ -222,72 +187,6 @@ def _unobserved() -> Component:
     return html.P(mark("unknown", words.NO_TELEMETRY), className="verdict")
 
 
-def _nothing(text: str) -> Component:
-    return html.P(text, className="empty")
-
-
-def _verdict(state: FactoryState, telemetry: Telemetry) -> Children:
-    """The one sentence, and how many accelerators answer."""
-    fresh, problems = telemetry.freshness, telemetry.problems
-    unknown = fresh.state == "none" or telemetry.condition.expected is None
-    kind = problems[0].severity if problems else "unknown" if unknown else "ok"
-    text = words.verdict(telemetry.condition, fresh, problems, live=state.moment.live)
-    return [
-        html.P(mark(kind, text), className=f"verdict {kind}"),
-        html.P(words.seen_of_expected(telemetry.condition), className="lead"),
-    ]
-
-
-def _tiles(telemetry: Telemetry) -> Component:
-    condition, why = telemetry.condition, "no reading within the minute before this moment"
-    answering = condition.answering
-    busy = [one.utilization for one in answering if one.utilization is not None]
-    power = [one.power for one in answering if one.power is not None]
-    heat = [one.temperature for one in answering if one.temperature is not None]
-    seen = condition.accelerators or telemetry.freshness.state in {"fresh", "late"}
-    return html.Dl(
-        [
-            tile(
-                "Accelerators that answer",
-                count(len(answering) if seen else None),
-                f"of {count(condition.expected)} expected" if condition.expected is not None else "expected: not known",
-                why_missing=why,
-            ),
-            tile(
-                "Utilisation",
-                quantity(sum(busy) / len(busy) if busy else None, "1"),
-                f"mean of {count(len(busy))}",
-                why_missing=why,
-            ),
-            tile("Power", quantity(sum(power) if power else None, "W"), f"sum of {count(len(power))}", why_missing=why),
-            tile("Hottest die", quantity(max(heat, default=None), "Cel"), f"of {count(len(heat))}", why_missing=why),
-            tile(
-                "Coverage",
-                share(telemetry.series.coverage, 1.0),
-                "of the samples expected in this range",
-                why_missing="nothing was expected: there is no inventory",
-            ),
-        ],
-        className="tiles",
-    )
-
-
-def _moment(state: FactoryState) -> Children:
-    """Which moment is shown, and the way to others."""
-    span = RANGES[state.view.range].span
-    view, here = state.view, links.factory(state.factory_id)
-    earlier = link("Earlier", here + view.search(at=state.moment.time - span), id="earlier", className="button")
-    if state.moment.live:
-        shown: Children = [html.Span("now, live", className="at"), earlier]
-    else:
-        later = link("Later", here + view.search(at=state.moment.time + span), id="later", className="button")
-        now = link("Back to now", here + view.search(at=None, event=None), id="now", className="button")
-        shown = [html.Strong(f"as of {state.moment.time:%Y-%m-%d %H:%M:%S} UTC", className="at"), earlier, later, now]
-    if view.unread:
-        shown.append(html.Span(words.unread(view.unread), className="unread", role="status"))
-    return shown
-
-
 def _range(view: View) -> Component:
     data = [{"value": key, "label": found.key.replace("m", " min").replace("h", " h")} for key, found in RANGES.items()]
     return dmc.SegmentedControl(id="range", value=view.range, data=data, size="sm", **aria(label="Time range"))
@@ -301,4 +200,4 @@ def _colour(view: View) -> Component:
 def _public(state: FactoryState) -> Children:
     if state.public is None:
         return []
-    return [card("Public facts", components.public_facts(state.public), identity="facts")]
+    return [card("Public facts", public_facts(state.public), identity="facts")]

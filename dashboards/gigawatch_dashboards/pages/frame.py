@@ -10,6 +10,7 @@ from gigawatch_contract import links
 from gigawatch_contract.errors import Unavailable
 from gigawatch_dashboards import words
 from gigawatch_dashboards.components import Children, banner, link
+from gigawatch_dashboards.store import TooSlow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,15 @@ def guarded(build: Callable[[], Component]) -> Component:
     """A page, or a word of why there is none; the live check brings the page back (assets/live.js)."""
     try:
         return build()
+    except TooSlow as error:
+        return html.Div(
+            [
+                html.H1("This takes too long"),
+                html.P(f"{words.sentence(str(error))}. Choose a shorter time range.", className="lead"),
+                link("All factories", links.network()),
+            ],
+            className="page",
+        )
     except Unavailable as error:
         return html.Div(
             [

@@ -8,10 +8,11 @@ import dash
 from dash import html
 
 from gigawatch_contract import links
-from gigawatch_dashboards import network, words
-from gigawatch_dashboards.components import Children, card, link, mark, public_facts, tile
+from gigawatch_dashboards import network, said, words
+from gigawatch_dashboards.components import Children, card, link, mark, tile
 from gigawatch_dashboards.pages import frame
 from gigawatch_dashboards.parts import Parts, identity, keep, stores
+from gigawatch_dashboards.public import public_facts
 from gigawatch_dashboards.units import MISSING, count, quantity
 from gigawatch_dashboards.version import NETWORK, version
 
@@ -57,7 +58,7 @@ def page(state: NetworkState, drawn: str) -> Component:
             lead,
             live,
             card("Public facts", [public], identity="public", class_name="bare"),
-            *stores(shown, NETWORK, drawn),
+            *stores(shown, NETWORK, drawn, live=True),
         ],
         grade=state.grade,
     )
@@ -69,7 +70,7 @@ def parts(state: NetworkState) -> Parts:
 
 
 def _lead(state: NetworkState) -> Children:
-    connected = {one.factory_id for one in state.live}
+    connected = _connected(state)
     systems = [system for facts in state.public for system in facts.systems]
     capacities = [capacity for facts in state.public for capacity in facts.capacities]
     countries = {facts.factory.country for facts in state.public}
@@ -82,13 +83,18 @@ def _lead(state: NetworkState) -> Children:
                 tile("Systems", count(len(systems)), "existing, contracted, announced"),
                 tile(
                     "Accelerators not disclosed",
-                    count(words.undisclosed(systems, capacities)),
+                    count(said.undisclosed(systems, capacities)),
                     f"of {count(len(systems))} systems: no public count",
                 ),
             ],
             className="tiles",
         )
     ]
+
+
+def _connected(state: NetworkState) -> set[str]:
+    """The factories that have sent telemetry."""
+    return {one.factory_id for one in state.live if one.freshness.newest}
 
 
 def _live(state: NetworkState) -> Children:
@@ -152,10 +158,10 @@ def _public(state: NetworkState) -> Children:
                 className="empty",
             )
         ]
-    connected = {one.factory_id for one in state.live}
-    ordered = sorted(state.public, key=lambda one: (words.country(one.factory.country), one.factory.official_name))
+    connected = _connected(state)
+    ordered = sorted(state.public, key=lambda one: (said.country(one.factory.country), one.factory.official_name))
     return [
-        html.P(words.PUBLIC, className="note"),
+        html.P(said.PUBLIC, className="note"),
         html.Ul(
             [_public_card(facts, connected=facts.factory.factory_id in connected) for facts in ordered],
             className="cards public",
@@ -167,7 +173,7 @@ def _public_card(facts: PublicFacts, *, connected: bool) -> Component:
     factory = facts.factory
     return html.Li(
         [
-            html.Div(words.country(factory.country), className="country"),
+            html.Div(said.country(factory.country), className="country"),
             html.H3(link(factory.official_name, links.factory(factory.factory_id), id=f"of-{factory.factory_id}")),
             html.Span("Telemetry connected" if connected else words.NO_TELEMETRY, className="badge"),
             *public_facts(facts, brief=True),

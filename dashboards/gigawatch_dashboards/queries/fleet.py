@@ -27,11 +27,13 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What should be in a factory."""
+    """What should be in a factory, and what of it was not heard of, node by node: a surplus on one hides no other."""
 
     factory_id: str
-    nodes: int
     accelerators: int
+    missing: int
+    silent: int
+    """Nodes that sent nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,6 @@ class Reading:
     """The newest reading of each accelerator of a factory within a window, taken together; power in W."""
 
     factory_id: str
-    nodes: int
     answering: int
     lost: int
     unresponsive: int
@@ -65,17 +66,33 @@ def senders(connection: Connection, factory_id: str | None = None) -> list[Sende
         ).fetchall()
 
 
-def inventories(connection: Connection, at: datetime) -> dict[str, Inventory]:
-    """What should be in each factory at a moment; a factory without an inventory is absent."""
+def inventories(connection: Connection, at: datetime, window: Window) -> dict[str, Inventory]:
+    """What should be in each factory at a moment, and was not heard of in a window; one without inventory is absent."""
     with connection.cursor(row_factory=class_row(Inventory)) as cursor:
         rows = cursor.execute(
             """
-            SELECT factory_id, count(*) AS nodes, sum(accelerators)::int AS accelerators
-            FROM inventory_node
-            WHERE valid_from <= %(at)s AND (valid_to IS NULL OR valid_to > %(at)s)
-            GROUP BY factory_id
+            WITH heard AS (
+              SELECT factory_id, host_name, count(DISTINCT accelerator_id) AS accelerators
+              FROM accelerator_reading
+              WHERE time > %(since)s AND time <= %(until)s
+              GROUP BY factory_id, host_name
+            ), reporting AS (
+              SELECT DISTINCT factory_id, host_name
+              FROM node_reading
+              WHERE time > %(since)s AND time <= %(until)s
+            )
+            SELECT
+              i.factory_id,
+              sum(i.accelerators)::int AS accelerators,
+              sum(greatest(0, i.accelerators - coalesce(h.accelerators, 0)))::int AS missing,
+              count(*) FILTER (WHERE h.host_name IS NULL AND r.host_name IS NULL)::int AS silent
+            FROM inventory_node i
+            LEFT JOIN heard h USING (factory_id, host_name)
+            LEFT JOIN reporting r USING (factory_id, host_name)
+            WHERE i.valid_from <= %(at)s AND (i.valid_to IS NULL OR i.valid_to > %(at)s)
+            GROUP BY i.factory_id
             """,
-            {"at": at},
+            {"at": at, "since": window.since, "until": window.until},
         ).fetchall()
     return {row.factory_id: row for row in rows}
 
@@ -99,7 +116,6 @@ def readings(connection: Connection, window: Window) -> dict[str, Reading]:
             )
             SELECT
               factory_id,
-              count(DISTINCT node_id) AS nodes,
               count(*) FILTER (
                 WHERE coalesce(status_lost, 0) + coalesce(status_unresponsive, 0) = 0) AS answering,
               count(*) FILTER (WHERE status_lost = 1) AS lost,

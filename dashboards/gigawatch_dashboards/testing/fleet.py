@@ -17,7 +17,7 @@ from gigawatch_contract import events
 from gigawatch_contract.resource import is_fictional
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from psycopg import Connection
 
@@ -241,9 +241,3 @@ def happen(
         ],
     )
     return identity
-
-
-def mean(values: Iterable[float]) -> float:
-    """The mean; there is at least one value."""
-    found = list(values)
-    return math.fsum(found) / len(found)
