@@ -30,6 +30,8 @@ COMMANDS = {
     ),
     "simulate": Command("gigawatch_exporters.simulator.cli:main", "send the telemetry of a simulated fleet"),
     "programme": Command("gigawatch_programme.cli:main", "the registry of factories: what was promised, with sources"),
+    "inventory": Command("gigawatch_programme.inventory.cli:main", "what should be there, against what is seen"),
+    "jobs": Command("gigawatch_programme.jobs.cli:main", "which accelerators which job held when, from accounting"),
     "dashboards": Command("gigawatch_dashboards.cli:main", "serve the pages"),
     "alerts": Command("gigawatch_alerts.cli:main", "evaluate rules and deliver alerts"),
 }

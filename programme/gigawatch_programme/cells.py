@@ -114,7 +114,21 @@ def _until(cell: str) -> tuple[dt.date, str]:
     return last, precision
 
 
+def moment(cell: str) -> dt.datetime:
+    """A time in UTC, from ISO 8601; without a zone it is UTC, never the zone of whoever reads it."""
+    try:
+        found = dt.datetime.fromisoformat(cell)
+        if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}", cell):
+            raise ValueError  # noqa: TRY301 - one place words the error
+        _plausible(found.date())
+        return found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
+    except ValueError:
+        raise ValueError(f'"{shown(cell)}" is not a time (ISO 8601, such as 2026-10-10T08:00Z)') from None
+
+
 TEXT: Final = Kind(_text)
+MOMENT: Final = Kind(moment)
+"""A time, in UTC where it names no zone."""
 LIST: Final = Kind(_list, empty=[])
 """Texts, separated by `;`."""
 DECIMAL: Final = Kind(_decimal)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gigawatch_contract.errors import GigawatchError
-from gigawatch_programme import inventory
-from gigawatch_programme.inventory import Node, changes
+from gigawatch_programme.inventory import nodes as inventory
+from gigawatch_programme.inventory.nodes import Node, changes
 from gigawatch_programme.table import Refused
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg.rows import class_row
 
-from gigawatch_contract.errors import GigawatchError
+from gigawatch_contract.errors import ConfigurationError, GigawatchError
 from gigawatch_contract.resource import FACTORY_ID, is_fictional
 from gigawatch_programme import table
 from gigawatch_programme.cells import INT4, TEXT, matching
@@ -31,6 +31,7 @@ COLUMNS: Final = (
     Column("accelerators", INT4, required=True),
     Column("model", TEXT),
 )
+CSV_HEADER: Final = tuple(column.name for column in COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,7 @@ def save(
     factories = sorted({node.factory_id for node in nodes})
     with connection.transaction():
         connection.execute("LOCK TABLE inventory_node IN SHARE ROW EXCLUSIVE MODE")  # one inventory at a time
-        with connection.cursor(row_factory=class_row(Node)) as cursor:
-            current = cursor.execute(
-                "SELECT factory_id, host_name, rack, accelerators, model FROM inventory_node "
-                "WHERE factory_id = ANY(%s) AND valid_to IS NULL",
-                [factories],
-            ).fetchall()
+        current = in_force(connection, factories)
         found = changes(current, nodes)
         if not found.closed and not found.opened:
             return found
@@ -122,6 +118,36 @@ def save(
             for node in found.opened:
                 copy.write_row((*astuple(node), valid_from, entered_by))
         return found
+
+
+def in_force(connection: psycopg.Connection, factories: Iterable[str]) -> list[Node]:
+    """The nodes of the inventory of these factories as it stands."""
+    with connection.cursor(row_factory=class_row(Node)) as cursor:
+        return cursor.execute(
+            "SELECT factory_id, host_name, rack, accelerators, model FROM inventory_node "
+            "WHERE factory_id = ANY(%s) AND valid_to IS NULL",
+            [list(factories)],
+        ).fetchall()
+
+
+def proposal(connection: psycopg.Connection) -> list[Node]:
+    """What telemetry has seen and the inventory in force lacks."""
+    with connection.cursor(row_factory=class_row(Node)) as cursor:
+        return cursor.execute(
+            "SELECT factory_id, host_name, rack, accelerators, model FROM inventory_proposal "
+            "ORDER BY factory_id, host_name"
+        ).fetchall()
+
+
+def factory(name: str, known_factories: AbstractSet[str]) -> str:
+    """The name of a factory, where a flag gives it.
+
+    Raises:
+        ConfigurationError: it neither is fictional nor in the registry.
+    """
+    if FACTORY_ID.fullmatch(name) and (is_fictional(name) or name in known_factories):
+        return name
+    raise ConfigurationError(f"--factory {name!r} is not in the registry (`gigawatch programme list`)")
 
 
 def _sorted(nodes: Iterable[Node]) -> tuple[Node, ...]:

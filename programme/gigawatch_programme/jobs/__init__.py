@@ -1,0 +1,1 @@
+"""Jobs: which accelerators which job held when, from the accounting of the site."""
