@@ -121,6 +121,29 @@ def test_who_reported_in_each_minute_equals_the_truth(replay: Replay) -> None:
         assert int(minute["accelerators_reporting"]) <= accelerators <= minute["accelerators_expected"], minute
 
 
+def test_expected_against_seen_minute_by_minute_equals_the_truth(replay: Replay) -> None:
+    found = {
+        (factory, at): row
+        for factory, at, *row in replay.ask(
+            """
+            SELECT factory_id, at, sum(expected)::int, count(*) FILTER (WHERE node_seen), sum(seen)::int, sum(missing)::int
+            FROM expected_against_seen(%(start)s, %(end)s) GROUP BY 1, 2
+            """,
+            start=replay.start,
+            end=replay.start + timedelta(seconds=replay.truth["duration_s"]),
+        )
+    }
+    assert len(found) == len(replay.truth["coverage"])
+    for minute in replay.truth["coverage"]:
+        expected, nodes, seen, missing = found[minute["factory"], datetime.fromisoformat(minute["minute"])]
+        assert expected == minute["accelerators_expected"]
+        assert missing == expected - seen, "nothing is excused in this story"
+        if minute["nodes_reporting"] == int(minute["nodes_reporting"]):
+            assert nodes == minute["nodes_reporting"], minute
+        if minute["accelerators_reporting"] == int(minute["accelerators_reporting"]):
+            assert seen == minute["accelerators_reporting"], minute
+
+
 def test_the_alerts_of_the_truth_fire_and_resolve_in_time_and_no_others(replay: Replay) -> None:
     groups = rules.load([SHIPPED_RULES])
     seconds = replay.truth["duration_s"]
