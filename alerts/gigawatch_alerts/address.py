@@ -113,6 +113,8 @@ def check_url(url: str) -> httpx.URL:
         raise ConfigurationError("webhook: is not a URL") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ConfigurationError("webhook: must be a URL that begins with https:// (or http://) and names a host")
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise ConfigurationError("webhook: its port must be from 1 to 65535")
     return parsed
 
 

@@ -160,6 +160,8 @@ def _enable(arguments: argparse.Namespace) -> None:
 
 def _sink(arguments: argparse.Namespace) -> None:
     signing = webhook.signers(arguments.secret or "")
+    if not 0 <= arguments.port < 65536:
+        raise ConfigurationError(f"--port {arguments.port}: is no port: give one from 1 to 65535, or 0 for any")
     try:
         sink = Sink(arguments.port, file=arguments.file, signing=signing, say=_show)
     except OSError as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 START = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 FACTORY = "sim-aurora"
 TICK = timedelta(seconds=15)
+STATUSES = ("ok", "degraded", "failed", "unresponsive", "lost")
 
 
 class Fleet:
@@ -32,6 +33,7 @@ class Fleet:
         self.connection = connection
         self.start = START
         self.throttled: dict[str, float] = {}
+        self.driver_share = 0.5  # of the throttled seconds; the hardware counts the rest
         self.since: dict[str, datetime] = {}
         connection.execute("INSERT INTO factory (factory_id, simulated) VALUES (%s, true)", [FACTORY])
         self.node_ids: dict[str, int] = {}
@@ -63,9 +65,14 @@ class Fleet:
             self.since[hw_id] = START - timedelta(days=1)
 
     def tick(
-        self, time: datetime, *, silent: tuple[str, ...] = (), statuses: dict[str, str] | None = None, **readings: Any
+        self,
+        time: datetime,
+        *,
+        silent: tuple[str, ...] = (),
+        statuses: dict[str, str] | None = None,
+        missing: tuple[str, ...] = (),
     ) -> None:
-        """All readings of one moment; `statuses` are those that are not ok, by accelerator."""
+        """All readings of one moment; `statuses` are those that are not ok, by accelerator; `missing` columns are NULL."""
         for node, node_id in self.node_ids.items():
             if node not in silent:
                 self.connection.execute("INSERT INTO node_sample (time, node_id) VALUES (%s, %s)", [time, node_id])
@@ -74,21 +81,19 @@ class Fleet:
                 continue
             status = (statuses or {}).get(hw_id, "ok")
             answers = status in {"ok", "degraded"}
+            driver = self.throttled[hw_id] * self.driver_share
+            readings: dict[str, Any] = {
+                "throttle_software_thermal": driver if answers else None,
+                "throttle_hardware_thermal": self.throttled[hw_id] - driver if answers else None,
+                **{f"status_{name}": int(status == name) for name in STATUSES},
+                **dict.fromkeys(missing),
+            }
             self.connection.execute(
-                "INSERT INTO accelerator_sample (time, accelerator_id, node_id, counters_since, "
-                "throttle_software_thermal, throttle_hardware_thermal, status_ok, status_lost, status_unresponsive) "
-                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                [
-                    time,
-                    accelerator_id,
-                    node_id,
-                    self.since[hw_id],
-                    self.throttled[hw_id] / 2 if answers else None,
-                    self.throttled[hw_id] / 2 if answers else None,
-                    int(status == "ok"),
-                    int(status == "lost"),
-                    int(status == "unresponsive"),
-                ],
+                (
+                    f"INSERT INTO accelerator_sample (time, accelerator_id, node_id, counters_since, {', '.join(readings)}) "
+                    f"VALUES (%s, %s, %s, %s{', %s' * len(readings)})"
+                ).encode(),
+                [time, accelerator_id, node_id, self.since[hw_id], *readings.values()],
             )
 
     def ticks(self, since: datetime, until: datetime, **what: Any) -> Iterator[datetime]:
@@ -99,14 +104,17 @@ class Fleet:
             yield time
             time += TICK
 
-    def xid(self, hw_id: str, time: datetime, code: int = 79) -> str:
-        """An XID event as the collector stores it; returns its id."""
+    def xid(self, hw_id: str, time: datetime, code: int = 79, received_at: datetime | None = None) -> str:
+        """An XID event as the collector stores it, received at once if no other time is given; returns its id."""
         accelerator_id, node_id = self.accelerators[hw_id]
         found = events.event_id(events.XID.name, hw_id, int(time.timestamp() * 1e9), str(code))
         self.connection.execute(
-            "INSERT INTO event (event_id, time, factory_id, node_id, accelerator_id, name, attributes) "
-            "VALUES (%s, %s, %s, %s, %s, %s, jsonb_build_object(%s::text, %s::text))",
-            [found, time, FACTORY, node_id, accelerator_id, events.XID.name, events.XID_CODE, str(code)],
+            "INSERT INTO event (event_id, time, received_at, factory_id, node_id, accelerator_id, name, attributes) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, jsonb_build_object(%s::text, %s::text))",
+            [
+                *(found, time, received_at or time, FACTORY, node_id, accelerator_id),
+                *(events.XID.name, events.XID_CODE, str(code)),
+            ],
         )
         return found
 

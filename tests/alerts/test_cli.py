@@ -325,3 +325,23 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for word in ("examples:", "--webhook", "GIGAWATCH_DSN", "GIGAWATCH_ALERTS_WEBHOOK_SECRET", "(default: 15.0)"):
         assert word in out
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (("sink", "--port", "99999"), "--port"),
+        (("sink", "--port", "-1"), "--port"),
+        (("run", "--metrics-port", "99999"), "metrics_port"),
+        (("run", "--allow-ports", "99999"), "allow_ports"),
+        (("run", "--webhook", "http://127.0.0.1:99999/hook", "--allow", "127.0.0.0/8"), "webhook"),
+    ],
+)
+def test_a_port_that_is_none_is_refused_in_one_line(
+    words: tuple[str, ...], key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dsn = () if words[0] == "sink" else ("--dsn", "postgresql://127.0.0.1:1/none")
+    assert cli.main([*words, *dsn]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert key in line
+    assert "port" in line

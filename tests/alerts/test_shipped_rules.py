@@ -229,3 +229,183 @@ def test_a_replay_does_not_see_the_future(fleet: Any, shipped: tuple[Group, ...]
         pass
     fleet.xid("GPU-n1-0", fleet.start + MINUTE)
     assert seen(fleet, shipped, [fleet.start]) == []
+
+
+def test_an_xid_that_a_spool_brings_an_hour_late_fires_when_it_comes(fleet: Any, shipped: tuple[Group, ...]) -> None:
+    fleet.xid("GPU-n1-0", fleet.start - 60 * MINUTE, received_at=fleet.start + timedelta(seconds=10))
+    ticks = fleet.ticks(fleet.start - MINUTE, fleet.start + 17 * MINUTE)
+    found = seen(fleet, shipped, (time for time in minutely(ticks) if time >= fleet.start))
+    assert found == [("XidEvent", "GPU-n1-0", "firing", 60), ("XidEvent", "GPU-n1-0", "resolved", 960)]
+
+
+def test_an_xid_of_a_clock_that_is_ahead_fires_once(fleet: Any, shipped: tuple[Group, ...]) -> None:
+    fleet.xid("GPU-n1-0", fleet.start + 20 * MINUTE, received_at=fleet.start)
+    ticks = fleet.ticks(fleet.start - MINUTE, fleet.start + 25 * MINUTE)
+    found = seen(fleet, shipped, (time for time in minutely(ticks) if time >= fleet.start))
+    assert found == [("XidEvent", "GPU-n1-0", "firing", 0), ("XidEvent", "GPU-n1-0", "resolved", 900)]
+
+
+def test_in_a_replay_an_xid_counts_from_when_it_happened(fleet: Any, shipped: tuple[Group, ...]) -> None:
+    fleet.xid("GPU-n1-0", fleet.start, received_at=fleet.start + 60 * MINUTE)
+    ticks = fleet.ticks(fleet.start - 2 * MINUTE, fleet.start + 16 * MINUTE)
+    assert seen(fleet, shipped, minutely(ticks))[-2:] == [
+        ("XidEvent", "GPU-n1-0", "firing", 0),
+        ("XidEvent", "GPU-n1-0", "resolved", 900),
+    ]
+
+
+@pytest.mark.parametrize(("growing", "share"), [("throttle_software_thermal", 1.0), ("throttle_hardware_thermal", 0.0)])
+def test_throttling_does_not_resolve_because_the_counter_that_grew_is_missing(
+    fleet: Any, shipped: tuple[Group, ...], growing: str, share: float
+) -> None:
+    fleet.driver_share = share
+
+    def times() -> Iterable[datetime]:
+        yield from fleet.ticks(fleet.start - MINUTE, fleet.start)
+        fleet.throttled["GPU-n1-1"] += 8
+        yield from fleet.ticks(fleet.start, fleet.start + timedelta(seconds=15))
+        yield from fleet.ticks(fleet.start + timedelta(seconds=15), fleet.start + 10 * MINUTE, missing=(growing,))
+        yield from fleet.ticks(fleet.start + 10 * MINUTE, fleet.start + 12 * MINUTE)
+
+    assert seen(fleet, shipped, times()) == [
+        ("ThermalThrottling", "GPU-n1-1", "firing", 15),
+        ("ThermalThrottling", "GPU-n1-1", "unknown", 75),
+        ("ThermalThrottling", "GPU-n1-1", "known", 645),
+        ("ThermalThrottling", "GPU-n1-1", "resolved", 645),
+    ]
+
+
+def test_an_accelerator_that_never_had_one_of_the_counters_cools_by_the_other(
+    fleet: Any, shipped: tuple[Group, ...]
+) -> None:
+    fleet.driver_share = 1.0
+    lacks = ("throttle_hardware_thermal",)
+
+    def times() -> Iterable[datetime]:
+        yield from fleet.ticks(fleet.start - MINUTE, fleet.start, missing=lacks)
+        fleet.throttled["GPU-n1-1"] += 8
+        yield from fleet.ticks(fleet.start, fleet.start + 2 * MINUTE, missing=lacks)
+
+    assert seen(fleet, shipped, times()) == [
+        ("ThermalThrottling", "GPU-n1-1", "firing", 15),
+        ("ThermalThrottling", "GPU-n1-1", "resolved", 75),
+    ]
+
+
+def test_a_counter_that_goes_missing_and_comes_back_is_not_throttling(fleet: Any, shipped: tuple[Group, ...]) -> None:
+    def times() -> Iterable[datetime]:
+        yield from fleet.ticks(fleet.start - MINUTE, fleet.start)
+        yield from fleet.ticks(fleet.start, fleet.start + timedelta(seconds=30), missing=("throttle_software_thermal",))
+        yield from fleet.ticks(fleet.start + timedelta(seconds=30), fleet.start + 2 * MINUTE)
+
+    assert seen(fleet, shipped, times()) == []
+
+
+@pytest.mark.parametrize("change", ["accelerators = 3", "model = 'NVIDIA L40S'"])
+def test_an_inventory_that_changes_a_silent_nodes_row_changes_nothing(
+    fleet: Any, shipped: tuple[Group, ...], change: str
+) -> None:
+    def reopened(at: datetime) -> datetime:
+        fleet.connection.execute(
+            """
+            WITH closed AS (
+              UPDATE inventory_node SET valid_to = %(at)s WHERE host_name = 'n1' AND valid_to IS NULL RETURNING *
+            )
+            INSERT INTO inventory_node (factory_id, host_name, rack, accelerators, model, valid_from, entered_by)
+            SELECT factory_id, host_name, rack, accelerators, model, %(at)s, entered_by FROM closed
+            """,
+            {"at": at},
+        )
+        fleet.connection.execute(f"UPDATE inventory_node SET {change} WHERE valid_from = %s".encode(), [at])
+        return at
+
+    def times() -> Iterable[datetime]:
+        yield from fleet.ticks(fleet.start - MINUTE, fleet.start)
+        for time in fleet.ticks(fleet.start, fleet.start + 4 * MINUTE, silent=("n1",)):
+            # Twice within a minute: what counts is where the chain of rows begins.
+            yield reopened(time) if time in {fleet.start + 2 * MINUTE, fleet.start + 2.5 * MINUTE} else time
+
+    assert seen(fleet, shipped, times()) == [("NodeSilent", "n1", "firing", 60)]
+
+
+def test_a_node_that_comes_back_into_the_inventory_has_a_minute_to_speak_up(
+    fleet: Any, shipped: tuple[Group, ...]
+) -> None:
+    fleet.connection.execute(
+        "UPDATE inventory_node SET valid_to = %s WHERE host_name = 'n1'", [fleet.start - 10 * MINUTE]
+    )
+    fleet.connection.execute(
+        "INSERT INTO inventory_node (factory_id, host_name, rack, accelerators, valid_from, entered_by) "
+        "SELECT factory_id, host_name, rack, accelerators, %s, entered_by FROM inventory_node WHERE host_name = 'n1'",
+        [fleet.start],
+    )
+    ticks = fleet.ticks(fleet.start, fleet.start + 2 * MINUTE, silent=("n1",))
+    assert seen(fleet, shipped, ticks) == [("NodeSilent", "n1", "firing", 60)]
+
+
+RULE_OF = {"lost": "AcceleratorLost", "unresponsive": "AcceleratorUnresponsive"}
+
+
+@pytest.mark.parametrize("state", RULE_OF)
+@pytest.mark.parametrize(
+    "then",
+    [
+        {"missing": ("status_ok", "status_degraded", "status_failed", "status_unresponsive", "status_lost")},
+        {"missing": ("status_lost", "status_unresponsive")},
+        {"missing": ("status_ok",)},
+        {"silent": ("n1",)},
+        {"silent": ("n1", "n2")},
+        {"statuses": {"GPU-n1-0": "failed"}},
+    ],
+    ids=["no status", "not this status", "no ok", "node silent", "factory silent", "cannot be opened"],
+)
+def test_what_was_lost_or_hung_is_not_well_again_because_less_is_known_of_it(
+    fleet: Any, shipped: tuple[Group, ...], state: str, then: dict[str, Any]
+) -> None:
+    def times() -> Iterable[datetime]:
+        yield from fleet.ticks(fleet.start - MINUTE, fleet.start)
+        yield from fleet.ticks(fleet.start, fleet.start + MINUTE, statuses={"GPU-n1-0": state})
+        yield from fleet.ticks(fleet.start + MINUTE, fleet.start + 4 * MINUTE, **then)
+        yield from fleet.ticks(fleet.start + 4 * MINUTE, fleet.start + 5.5 * MINUTE, statuses={"GPU-n1-0": "degraded"})
+
+    found = [change for change in seen(fleet, shipped, times()) if change[0] == RULE_OF[state]]
+    assert found == [
+        (RULE_OF[state], "GPU-n1-0", "firing", 15),
+        (RULE_OF[state], "GPU-n1-0", "unknown", 120),
+        (RULE_OF[state], "GPU-n1-0", "known", 255),
+        (RULE_OF[state], "GPU-n1-0", "resolved", 255),
+    ]
+
+
+def test_hung_after_lost_is_both_until_it_answers(fleet: Any, shipped: tuple[Group, ...]) -> None:
+    def times() -> Iterable[datetime]:
+        yield from fleet.ticks(fleet.start - MINUTE, fleet.start, statuses={"GPU-n1-0": "lost"})
+        yield from fleet.ticks(fleet.start, fleet.start + 3 * MINUTE, statuses={"GPU-n1-0": "unresponsive"})
+
+    assert {(rule, change) for rule, about, change, _ in seen(fleet, shipped, times()) if about == "GPU-n1-0"} == {
+        ("AcceleratorLost", "firing"),
+        ("AcceleratorLost", "unknown"),
+        ("AcceleratorUnresponsive", "firing"),
+    }
+
+
+def test_what_leaves_the_inventory_ends_all_that_is_said_of_it(fleet: Any, shipped: tuple[Group, ...]) -> None:
+    def times() -> Iterable[datetime]:
+        yield from fleet.ticks(fleet.start - MINUTE, fleet.start)
+        fleet.xid("GPU-n1-0", fleet.start)
+        fleet.throttled["GPU-n1-1"] += 8
+        yield from fleet.ticks(fleet.start, fleet.start + timedelta(seconds=15))
+        yield from fleet.ticks(fleet.start + timedelta(seconds=15), fleet.start + MINUTE, statuses={"GPU-n1-0": "lost"})
+        yield from minutely(fleet.ticks(fleet.start + MINUTE, fleet.start + 20 * MINUTE, silent=("n1",)))
+
+    assert not [change for change in seen(fleet, shipped, times()) if change[2] == "resolved"]
+    fleet.connection.execute(
+        "UPDATE inventory_node SET valid_to = %s WHERE host_name = 'n1'", [fleet.start + 20 * MINUTE]
+    )
+    ended = seen(fleet, shipped, [fleet.start + 21 * MINUTE])
+    assert {rule for rule, _, change, _ in ended if change == "resolved"} >= {
+        "XidEvent",
+        "NodeSilent",
+        "ThermalThrottling",
+        "AcceleratorLost",
+    }
