@@ -162,11 +162,13 @@ async def pin(url: httpx.URL, policy: Policy) -> str:
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a host, in the system's order.
+    """The addresses of a host, in the system's order; `localhost` is always this machine (RFC 6761, 6.3).
 
     Raises:
         httpx.ConnectError: it has none, or the name service does not answer.
     """
+    if host.rstrip(".").lower().rpartition(".")[2] == "localhost":
+        return ["127.0.0.1", "::1"]
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

@@ -345,8 +345,10 @@ def somebody(server_folder: Path) -> Iterator[Somebody]:
             shutil.copytree(Path(sys.modules[module].__file__ or "").parent, packages / module)
         nobody = places.account(home / "none")
         os.chown(home, nobody.uid, nobody.gid)
-        python = next(path for path in (sys.executable, "/usr/bin/python3") if may_enter(Path(path).resolve(), nobody))
-        yield Somebody(python, home, packages, nobody.uid, nobody.gid)
+        # The program itself: the link to it may lie where nobody may enter.
+        known = (Path(path).resolve() for path in (sys.executable, "/usr/bin/python3"))
+        python = next(path for path in known if may_enter(path, nobody))
+        yield Somebody(str(python), home, packages, nobody.uid, nobody.gid)
         shutil.rmtree(packages)
     shutil.rmtree(home)
 
